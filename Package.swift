@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every Swift target is held to the same rules: Swift 6 language mode and no warnings.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// A test target per module, each with the shared oracles and fixtures.
+func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)",
+    swiftSettings: strict)
+}
+
+// Targets stand in the order in which the data passes through them.
+let package = Package(
+  name: "attnd",
+  products: [
+    .executable(name: "attnd", targets: ["attnd"]),
+    .library(name: "FeatureExtraction", targets: ["FeatureExtraction"]),
+    .library(name: "StreamingAttention", targets: ["StreamingAttention"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(
+      url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+      traits: [.defaults, "YAML"]),
+  ],
+  targets: [
+    .systemLibrary(name: "CALSA", pkgConfig: "alsa", providers: [.apt(["libasound2-dev"])]),
+    .systemLibrary(
+      name: "CSndFile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+    .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
+
+    .target(name: "Kernels", swiftSettings: strict),
+    .target(
+      name: "AudioInput", dependencies: ["CALSA", "CSndFile", "CSoxr"], swiftSettings: strict),
+    .target(name: "FeatureExtraction", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "StreamingAttention", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(
+      name: "ModelFile", dependencies: ["FeatureExtraction", "StreamingAttention"],
+      swiftSettings: strict),
+    .target(
+      name: "AttentionSocket",
+      dependencies: [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .target(name: "CEmbedded"),
+    .executableTarget(
+      name: "attnd",
+      dependencies: [
+        "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "AttentionSocket",
+        "CEmbedded",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ], swiftSettings: strict),
+
+    .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    tests("KernelsTests", of: ["Kernels"]),
+    tests("FeatureExtractionTests", of: ["FeatureExtraction"]),
+    tests("StreamingAttentionTests", of: ["StreamingAttention"]),
+    tests("ModelFileTests", of: ["ModelFile"]),
+    tests("AudioInputTests", of: ["AudioInput"]),
+    tests(
+      "AttentionSocketTests",
+      of: ["AttentionSocket", .product(name: "NIOEmbedded", package: "swift-nio")]),
+    tests(
+      "ProgramTests",
+      of: [
+        "attnd", "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile",
+        "CAllocationCount",
+      ]),
+  ]
+)

@@ -1,0 +1,1 @@
+@main struct Attnd { static func main() {} }
