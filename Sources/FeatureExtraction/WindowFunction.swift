@@ -1,0 +1,30 @@
+import Glibc
+
+/// The taper that a frame is multiplied by before its spectrum is taken.
+public enum WindowFunction: String, Sendable, CaseIterable {
+  /// Hann to the power 0.85: near Hamming, but reaching zero at its ends (Kaldi's default).
+  case povey
+  /// 0.54 - 0.46 cos (R. W. Hamming).
+  case hamming
+  /// 0.5 - 0.5 cos (J. von Hann).
+  case hann
+  /// No taper.
+  case rectangular
+
+  /// The coefficients over a whole frame, symmetric, computed in double and rounded once.
+  ///
+  /// - Parameter length: Samples of the frame, 2 or more.
+  /// - Returns: `length` coefficients in 0 ... 1.
+  public func coefficients(length: Int) -> [Float] {
+    precondition(length > 1, "A window function needs two samples or more")
+    return (0..<length).map { i in
+      let c = cos(2 * Double.pi * Double(i) / Double(length - 1))
+      switch self {
+      case .povey: return Float(pow(0.5 - 0.5 * c, 0.85))
+      case .hamming: return Float(0.54 - 0.46 * c)
+      case .hann: return Float(0.5 - 0.5 * c)
+      case .rectangular: return 1
+      }
+    }
+  }
+}
