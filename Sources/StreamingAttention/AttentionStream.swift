@@ -43,6 +43,9 @@ public struct AttentionStream: ~Copyable {
   /// Steps of the network since the start.
   public private(set) var steps = 0
 
+  /// Position just after the last sample that the newest step has seen.
+  public private(set) var position = 0
+
   /// Takes memory for the state.
   ///
   /// - Parameters:
@@ -77,22 +80,17 @@ public struct AttentionStream: ~Copyable {
   /// - Parameters:
   ///   - row: `bins` floats.
   ///   - position: Position just after the last sample that the row has seen.
-  ///   - detected: Called for each keyword that is detected at this row.
-  /// - Returns: Whether the row completed a step of the network.
+  /// - Returns: Whether the row completed a step of the network, so that there are new
+  ///   posteriors, weights and perhaps detections to read.
   @discardableResult
-  public mutating func push(
-    _ row: Span<Float>, position: Int, _ detected: (Detection) -> Void = { _ in }
-  ) -> Bool {
+  public mutating func push(_ row: Span<Float>, position: Int) -> Bool {
     let architecture = parameters.architecture
     precondition(row.count == architecture.bins, "A row has as many elements as the model's bins")
     guard shift(row) else { return false }
     step()
     steps += 1
     detector.step(outputLayer.output, position: position)
-    for keyword in 0..<architecture.keywords {
-      guard let score = detector.firedScore(keyword) else { continue }
-      detected(detection(of: keyword, score: score, position: position))
-    }
+    self.position = position
     return true
   }
 
@@ -126,8 +124,8 @@ public struct AttentionStream: ~Copyable {
       && (rows - architecture.stack) % architecture.stride == 0
   }
 
-  /// Reads the word's place off the weights of its head.
-  private func detection(of keyword: Int, score: Float, position: Int) -> Detection {
+  /// Reads a word's place off the weights of its head.
+  private func detection(of keyword: Int, score: Float) -> Detection {
     let span = AttendedSpan(weights: attention.weights(head: head(of: keyword)), span: self.span)
     return Detection(
       keyword: keyword, score: score, threshold: detector.threshold(keyword), position: position,
@@ -136,6 +134,16 @@ public struct AttentionStream: ~Copyable {
   }
 
   // MARK: The newest step
+
+  /// Gives out the keywords that were detected at the newest step, in the order of the keywords.
+  ///
+  /// - Parameter body: Called for each.
+  public func forEachDetection(_ body: (Detection) -> Void) {
+    for keyword in 0..<parameters.architecture.keywords {
+      guard let score = detector.firedScore(keyword) else { continue }
+      body(detection(of: keyword, score: score))
+    }
+  }
 
   /// Steps in the window: min(steps, N).
   public var span: Int { attention.span }
@@ -208,5 +216,6 @@ public struct AttentionStream: ~Copyable {
     detector.reset()
     rows = 0
     steps = 0
+    position = 0
   }
 }
