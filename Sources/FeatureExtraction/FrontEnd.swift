@@ -130,7 +130,7 @@ public struct FrontEnd: Sendable, Equatable {
   public func rows(inSamples samples: Int) -> Int {
     switch edges {
     case .snip: samples < frameLength ? 0 : 1 + (samples - frameLength) / hop
-    case .mirror: samples < frameLength ? 0 : (samples + hop / 2) / hop
+    case .mirror: samples < frameLength - mirroredStart ? 0 : (samples + hop / 2) / hop
     }
   }
 
@@ -140,9 +140,12 @@ public struct FrontEnd: Sendable, Equatable {
   public func endPosition(ofRow row: Int) -> Int {
     switch edges {
     case .snip: row * hop + frameLength
-    case .mirror: row * hop + hop / 2 - frameLength / 2 + frameLength
+    case .mirror: row * hop + frameLength - mirroredStart
     }
   }
+
+  /// Samples before the start of the stream that the first frame reaches back to.
+  var mirroredStart: Int { edges == .mirror ? frameLength / 2 - hop / 2 : 0 }
 
   private func require<T: Comparable>(
     _ range: ClosedRange<T>, _ field: String, _ value: T

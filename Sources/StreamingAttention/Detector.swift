@@ -1,3 +1,5 @@
+import Kernels
+
 /// When a posterior becomes a detection; all of it in stream time.
 public struct DetectorSettings: Sendable, Equatable {
   /// Threshold of each keyword on its smoothed posterior, 0 to 1.
@@ -59,4 +61,81 @@ public struct DetectorSettingsError: Error, Sendable, Equatable, CustomStringCon
 
   /// One line: the number, what was found, what was expected.
   public var description: String { "detector: \(field) is \(found), expected \(expected)" }
+}
+
+/// Posteriors -> detections: smoothing, threshold, hysteresis, refractory time.
+///
+/// A keyword fires when it is armed, the mean of its last posteriors reaches the threshold, and
+/// its last detection is long enough ago. Firing disarms it until the mean has fallen below
+/// `release` times the threshold. Time is the position in samples that the caller gives; no clock
+/// is read.
+struct Detector: ~Copyable {
+  private struct Keyword {
+    var threshold: Float
+    var isArmed = true
+    var lastDetection: Int?
+    /// Smoothed posterior at the newest step if the keyword fired at it.
+    var firedScore: Float?
+  }
+
+  private let settings: DetectorSettings
+  private let refractorySamples: Int
+  private var keywords: [Keyword]
+  /// [steps][keywords], the last posteriors; slot = step mod steps.
+  private let recent: FloatBuffer
+  private var steps = 0
+
+  init(_ settings: DetectorSettings, sampleRate: Int) {
+    self.settings = settings
+    refractorySamples = Int((settings.refractorySeconds * Double(sampleRate)).rounded())
+    keywords = settings.thresholds.map { Keyword(threshold: $0) }
+    recent = FloatBuffer(count: settings.smoothingSteps * settings.thresholds.count)
+  }
+
+  func threshold(_ keyword: Int) -> Float { keywords[keyword].threshold }
+
+  /// Mean of the last posteriors of a keyword, oldest first; of as many as there are at the start.
+  func smoothed(_ keyword: Int) -> Float {
+    let count = min(steps, settings.smoothingSteps)
+    guard count > 0 else { return 0 }
+    var sum: Float = 0
+    for step in steps - count..<steps {
+      sum += recent.pointer[step % settings.smoothingSteps * keywords.count + keyword]
+    }
+    return sum / Float(count)
+  }
+
+  /// The smoothed posterior with which a keyword fired at the newest step; nil if it didn't.
+  func firedScore(_ keyword: Int) -> Float? { keywords[keyword].firedScore }
+
+  /// Takes in the posteriors of a step.
+  ///
+  /// - Parameters:
+  ///   - posteriors: y_t.
+  ///   - position: Samples of the stream that the step has seen.
+  mutating func step(_ posteriors: UnsafePointer<Float>, position: Int) {
+    let row = recent.pointer + steps % settings.smoothingSteps * keywords.count
+    row.update(from: posteriors, count: keywords.count)
+    steps += 1
+    for i in keywords.indices {
+      let smoothed = smoothed(i)
+      keywords[i].firedScore = nil
+      let threshold = keywords[i].threshold
+      if smoothed < settings.release * threshold { keywords[i].isArmed = true }
+      guard keywords[i].isArmed, smoothed >= threshold else { continue }
+      if let last = keywords[i].lastDetection, position - last < refractorySamples { continue }
+      keywords[i].isArmed = false
+      keywords[i].lastDetection = position
+      keywords[i].firedScore = smoothed
+    }
+  }
+
+  mutating func reset() {
+    steps = 0
+    for i in keywords.indices {
+      keywords[i].isArmed = true
+      keywords[i].lastDetection = nil
+      keywords[i].firedScore = nil
+    }
+  }
 }

@@ -58,16 +58,16 @@ public final class Parameters: Sendable {
   /// The sizes and choices that these weights belong to.
   public let architecture: Architecture
 
-  let encoder: [GRUCell.Weights]
-  let query: PackedMatrix?
+  let encoder: [GRUCell]
+  let query: PackedMatrix
   let key: PackedMatrix?
   let value: PackedMatrix?
   /// `static` only: v and b, [heads x K].
-  let scoreVector: [Float]
-  let scoreBias: [Float]
-  let decoder: [GRUCell.Weights]
+  let scoreVector: SharedFloats
+  let scoreBias: SharedFloats
+  let decoder: [GRUCell]
   let output: PackedMatrix
-  let outputBias: [Float]
+  let outputBias: SharedFloats
 
   /// Number of weights in the tensors.
   public let weightCount: Int
@@ -96,11 +96,11 @@ public final class Parameters: Sendable {
     query = try shelf.takeMatrix("attention.w_e", rows: keyRows, columns: architecture.encoder.units)
     if architecture.score == .static {
       let shape = [architecture.headCount, architecture.keySize]
-      scoreVector = try shelf.take("attention.v", shape: shape)
-      scoreBias = try shelf.take("attention.b", shape: shape)
+      scoreVector = SharedFloats(try shelf.take("attention.v", shape: shape), count: keyRows)
+      scoreBias = SharedFloats(try shelf.take("attention.b", shape: shape), count: keyRows)
     } else {
-      scoreVector = []
-      scoreBias = []
+      scoreVector = SharedFloats(count: 0)
+      scoreBias = SharedFloats(count: 0)
     }
     // `static` scores need no key; there the key is only wanted as the value.
     if architecture.score != .static || architecture.value == .key {
@@ -120,7 +120,8 @@ public final class Parameters: Sendable {
       "decoder", inputSize: architecture.decoderInputSize, shape: architecture.decoder)
     output = try shelf.takeMatrix(
       "output.weight", rows: architecture.keywords, columns: architecture.decoder.units)
-    outputBias = try shelf.take("output.bias", shape: [architecture.keywords])
+    outputBias = SharedFloats(
+      try shelf.take("output.bias", shape: [architecture.keywords]), count: output.paddedRows)
 
     if let stranger = shelf.remaining.keys.min() { throw .unknown(tensor: stranger) }
     weightCount = shelf.taken
@@ -156,12 +157,12 @@ private struct TensorShelf {
 
   mutating func takeGRU(
     _ name: String, inputSize: Int, shape: Architecture.Recurrent
-  ) throws(ParametersError) -> [GRUCell.Weights] {
-    var layers: [GRUCell.Weights] = []
+  ) throws(ParametersError) -> [GRUCell] {
+    var layers: [GRUCell] = []
     let gates = 3 * shape.units
     for layer in 0..<shape.layers {
       layers.append(
-        GRUCell.Weights(
+        GRUCell(
           input: try takeMatrix(
             "\(name).weight_ih_l\(layer)", rows: gates,
             columns: layer == 0 ? inputSize : shape.units),

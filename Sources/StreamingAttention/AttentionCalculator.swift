@@ -1,0 +1,131 @@
+import Kernels
+
+/// The attention of a step over the window: x_t, h_t -> c_t.
+///
+/// Notation and equations as in `Architecture`; each head has a softmax of its own, the heads'
+/// contexts are concatenated:
+///
+///     e_t = W_e h_t,  a_s = W_a m_s,  v_s = a_s or W_v m_s
+///     z_ts = e_t . a_s  |  e_s . a_s  |  v . tanh(W_e h_s + b)
+///     alpha_ts = exp(z_ts) / sum over the window of exp(z_ts')
+///     c_t = sum over the window of alpha_ts v_s
+///
+/// The softmax is taken in two passes over the window, oldest step first, with the maximum
+/// subtracted, so that no error is carried from one step to the next. Owns the ring and the
+/// weights alpha of the newest step.
+struct AttentionCalculator: ~Copyable {
+  private let parameters: Parameters
+  private let score: Architecture.Score
+  private let heads: Int
+  private let keySize: Int
+  private let valueSize: Int
+
+  private var ring: KeyValueRing
+  private let query: FloatBuffer
+  private let key: FloatBuffer
+  private let value: FloatBuffer
+  private let stepScores: FloatBuffer
+  private let noBias: FloatBuffer
+  /// [heads][window], the first `span` of each head: alpha, oldest step first.
+  private let weights: FloatBuffer
+  private let context: FloatBuffer
+
+  init(_ parameters: Parameters) {
+    let architecture = parameters.architecture
+    self.parameters = parameters
+    score = architecture.score
+    heads = architecture.headCount
+    keySize = architecture.keySize
+    valueSize = architecture.valueSize
+    ring = KeyValueRing(architecture)
+    let keyRoom = MatrixVector.paddedRows(heads * keySize)
+    let valueRoom = MatrixVector.paddedRows(heads * valueSize)
+    query = FloatBuffer(count: keyRoom)
+    key = FloatBuffer(count: keyRoom)
+    value = FloatBuffer(count: valueRoom)
+    stepScores = FloatBuffer(count: heads)
+    noBias = FloatBuffer(count: max(keyRoom, valueRoom))
+    weights = FloatBuffer(count: heads * architecture.window)
+    context = FloatBuffer(count: architecture.contextSize)
+  }
+
+  /// c_t, [heads V].
+  var output: UnsafePointer<Float> { UnsafePointer(context.pointer) }
+
+  /// Steps in the window now.
+  var span: Int { ring.span }
+
+  /// Alpha of one head over the window, oldest step first, `span` long.
+  func weights(head: Int) -> UnsafePointer<Float> {
+    UnsafePointer(weights.pointer + head * ring.window)
+  }
+
+  /// e_t and a_t of the newest step, [heads K] each.
+  var newestQuery: UnsafePointer<Float> { UnsafePointer(query.pointer) }
+  var newestKey: UnsafePointer<Float> { UnsafePointer(key.pointer) }
+
+  /// Takes in a step and attends over the window that ends with it.
+  mutating func step(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
+    project(hidden: hidden, memory: memory)
+    ring.append(key: key.pointer, value: value.pointer, scores: stepScores.pointer)
+    for head in 0..<heads { attend(head) }
+  }
+
+  /// Query, key, value, and the score where it belongs to the step alone.
+  private func project(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
+    parameters.query.multiply(hidden, plus: noBias.pointer, into: query.pointer)
+    if let matrix = parameters.key {
+      matrix.multiply(memory, plus: noBias.pointer, into: key.pointer)
+    }
+    if let matrix = parameters.value {
+      matrix.multiply(memory, plus: noBias.pointer, into: value.pointer)
+    } else {
+      value.pointer.update(from: key.pointer, count: heads * keySize)
+    }
+    switch score {
+    case .dot: break
+    case .aligned:
+      for head in 0..<heads {
+        let at = head * keySize
+        stepScores.pointer[head] = Reduction.dot(
+          query.pointer + at, key.pointer + at, count: keySize)
+      }
+    case .static:
+      for head in 0..<heads {
+        let at = head * keySize
+        stepScores.pointer[head] = RecurrentGates.staticScore(
+          query: query.pointer + at, bias: parameters.scoreBias.pointer + at,
+          vector: parameters.scoreVector.pointer + at, count: keySize)
+      }
+    }
+  }
+
+  /// One head's softmax over the window and its weighted sum.
+  private func attend(_ head: Int) {
+    let alpha = weights.pointer + head * ring.window
+    let span = ring.span
+    let oldest = ring.oldest
+    if score.dependsOnQuery {
+      let at = head * keySize
+      for i in 0..<span {
+        alpha[i] = Reduction.dot(query.pointer + at, ring.key(oldest + i) + at, count: keySize)
+      }
+    } else {
+      for i in 0..<span { alpha[i] = ring.score(oldest + i, head: head) }
+    }
+    let maximum = Reduction.maximum(alpha, count: span)
+    let scale = 1 / Exponential.expSum(alpha, count: span, minus: maximum)
+    let sum = context.pointer + head * valueSize
+    sum.update(repeating: 0, count: valueSize)
+    for i in 0..<span {
+      alpha[i] *= scale
+      Reduction.addMultiple(
+        alpha[i], ring.value(oldest + i) + head * valueSize, to: sum, count: valueSize)
+    }
+  }
+
+  mutating func reset() {
+    ring.reset()
+    context.clear()
+  }
+}

@@ -1,0 +1,24 @@
+import Kernels
+
+/// d_t -> y_t: a posterior for each keyword, `y_t = sigmoid(W_o d_t + b_o)`.
+struct OutputLayer: ~Copyable {
+  private let parameters: Parameters
+  private let sums: FloatBuffer
+
+  init(_ parameters: Parameters) {
+    self.parameters = parameters
+    sums = FloatBuffer(count: parameters.output.paddedRows)
+  }
+
+  /// y_t, a posterior a keyword.
+  var output: UnsafePointer<Float> { UnsafePointer(sums.pointer) }
+
+  func step(_ state: UnsafePointer<Float>) {
+    parameters.output.multiply(state, plus: parameters.outputBias.pointer, into: sums.pointer)
+    switch parameters.architecture.output {
+    case .sigmoid: Exponential.sigmoid(sums.pointer, count: parameters.architecture.keywords)
+    }
+  }
+
+  func reset() { sums.clear() }
+}
