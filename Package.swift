@@ -67,7 +67,10 @@ let package = Package(
       ], swiftSettings: strict),
 
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["CAllocationCount"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    tests("TestSupportTests", of: []),
     tests("KernelsTests", of: ["Kernels"]),
     tests("FeatureExtractionTests", of: ["FeatureExtraction"]),
     tests("StreamingAttentionTests", of: ["StreamingAttention"]),
