@@ -1,0 +1,177 @@
+import Synchronization
+
+/// A microphone -> mono samples at the model's rate, in real time.
+///
+/// Owns the device, its thread, the ring between thread and reader, and the resampler. `read` runs
+/// on the reader's thread. The card starts with the first read.
+///
+/// What is lost, in the card or because the reader was late by more than the ring holds, is a gap:
+/// counted, part of every later position, and never filled with made-up samples. A gap begins a new
+/// stretch for the resampler: nothing from before it is heard after it.
+public final class CaptureSource: AudioSource, @unchecked Sendable {
+  // Unchecked: one thread reads; what other threads may touch is atomic or immutable.
+
+  /// Seconds by which the reader may fall behind before samples are dropped.
+  private static let ringSeconds = 4
+
+  /// Samples per second that `read` delivers.
+  public let sampleRate: Int
+  /// The device, for messages.
+  public let name: String
+  /// Samples per second of the card.
+  public let deviceRate: Int
+
+  private let ring: SampleRing
+  private let thread: CaptureThread?
+  private let resampler: Resampler
+  private var started = false
+  private var pendingLoss = 0
+  /// The card's samples before the present stretch, lost ones included.
+  private var stretchStart: Int64 = 0
+  private var captured = 0.0
+  private var position = SamplePosition(0)
+  private let lost = Atomic<Int>(0)
+
+  /// Opens a device.
+  ///
+  /// - Parameters:
+  ///   - device: An ALSA PCM, such as "default" or "hw:1,0".
+  ///   - sampleRate: Samples per second that `read` is to deliver.
+  ///   - channels: Which of its channels to listen to.
+  /// - Throws: `AudioInputError`: what is wrong with the device, or what it offers instead.
+  public convenience init(
+    device: String, sampleRate: Int, channels: ChannelSelection = .mix
+  ) throws(AudioInputError) {
+    let card = try CaptureDevice(name: device, modelRate: sampleRate, channels: channels)
+    let blocks = Self.ringSeconds * card.rate / card.periodSize
+    let ring = SampleRing(
+      blockSize: card.periodSize, blockCount: Self.powerOfTwo(atLeast: blocks))
+    try self.init(
+      name: "device \(device)", ring: ring, thread: CaptureThread(device: card, ring: ring),
+      deviceRate: card.rate, blockSize: card.periodSize, sampleRate: sampleRate)
+  }
+
+  /// Reads a ring that somebody else fills: the source without the card.
+  package convenience init(
+    name: String, ring: SampleRing, deviceRate: Int, sampleRate: Int
+  ) throws(AudioInputError) {
+    try self.init(
+      name: name, ring: ring, thread: nil, deviceRate: deviceRate, blockSize: ring.blockSize,
+      sampleRate: sampleRate)
+  }
+
+  private init(
+    name: String, ring: SampleRing, thread: CaptureThread?, deviceRate: Int, blockSize: Int,
+    sampleRate: Int
+  ) throws(AudioInputError) {
+    self.name = name
+    self.ring = ring
+    self.thread = thread
+    self.deviceRate = deviceRate
+    self.sampleRate = sampleRate
+    resampler = try Resampler(
+      from: deviceRate, to: sampleRate, blockSize: blockSize, name: name)
+  }
+
+  deinit {
+    thread?.requestStop()
+    thread?.join()
+  }
+
+  /// Channels that the card delivers.
+  public var deviceChannels: Int { thread?.device.channels ?? 1 }
+  /// How the card delivers samples.
+  public var deviceEncoding: SampleEncoding { thread?.device.encoding ?? .f32le }
+  /// Samples in a period of the card: how long it collects before it wakes anybody.
+  public var periodSize: Int { ring.blockSize }
+
+  /// Times the card overran or was suspended; any thread may ask.
+  public var interruptions: Int {
+    thread?.device.interruptions.load(ordering: .relaxed) ?? 0
+  }
+  /// Samples, at the card's rate, dropped because the reader was late; any thread may ask.
+  public var droppedSamples: Int { ring.droppedSamples }
+  /// Samples, at the model's rate, missing so far for whatever reason; any thread may ask.
+  public var lostSamples: Int { lost.load(ordering: .relaxed) }
+
+  /// Waits for the next samples; see `AudioSource`.
+  ///
+  /// - Throws: `deviceLost`, `deviceSilent` or `deviceFailed` behind the last sample.
+  public func read(
+    into buffer: UnsafeMutableBufferPointer<Float>
+  ) throws(AudioInputError) -> AudioBlock {
+    if !started {
+      started = true
+      try thread?.start()
+    }
+    var count = 0
+    var start = position
+    while count < buffer.count {
+      let rest = UnsafeMutableBufferPointer(rebasing: buffer[count...])
+      count += try resampler.read(into: rest, from: receive)
+      guard count < buffer.count, pendingLoss > 0 else { break }
+      start = try beginStretch(notBefore: start.advanced(by: count))
+      count = 0
+    }
+    if count == 0, buffer.count > 0, let fault = thread?.fault { throw fault }
+    let missing = Int(start.index - position.index)
+    lost.wrappingAdd(missing, ordering: .relaxed)
+    position = start.advanced(by: count)
+    return AudioBlock(
+      count: count, position: start, lostSamples: missing, captured: capturedNow())
+  }
+
+  /// Ends the source: a waiting `read` returns soon, and the card stops.
+  public func cancel() {
+    thread?.requestStop()
+    ring.cancel()
+  }
+
+  /// Fills a block with the card's samples; stops short at a gap and at the end.
+  private func receive(into block: UnsafeMutableBufferPointer<Float>) -> Int {
+    var filled = 0
+    while filled < block.count {
+      switch ring.next() {
+      case .ended:
+        return filled
+      case .loss(let samples):
+        pendingLoss = samples
+        ring.passLoss()
+        return filled
+      case .samples:
+        let part = ring.take(into: UnsafeMutableBufferPointer(rebasing: block[filled...]))
+        filled += part.count
+        captured = part.captured - Double(part.behind) / Double(deviceRate)
+      }
+    }
+    return filled
+  }
+
+  /// Goes past a gap: positions go on where the card's own count, loss included, says.
+  private func beginStretch(
+    notBefore end: SamplePosition
+  ) throws(AudioInputError) -> SamplePosition {
+    stretchStart += Int64(resampler.taken) + Int64(pendingLoss)
+    pendingLoss = 0
+    try resampler.restart()
+    let (seconds, rest) = stretchStart.quotientAndRemainder(dividingBy: Int64(deviceRate))
+    let fraction = Double(rest) * Double(sampleRate) / Double(deviceRate)
+    let target = seconds * Int64(sampleRate) + Int64(fraction.rounded())
+    // Two roundings may differ by one; stream time never runs back.
+    return max(SamplePosition(target), end)
+  }
+
+  /// When the last sample handed out was captured: those that the resampler still holds are newer.
+  private func capturedNow() -> Double {
+    let held =
+      Double(resampler.taken) / Double(deviceRate)
+      - Double(resampler.delivered) / Double(sampleRate)
+    return captured - held
+  }
+
+  private static func powerOfTwo(atLeast count: Int) -> Int {
+    var power = 1
+    while power < count { power *= 2 }
+    return power
+  }
+}

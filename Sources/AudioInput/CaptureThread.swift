@@ -1,0 +1,103 @@
+import CALSA
+import Glibc
+import Synchronization
+
+/// Card -> ring, and nothing else.
+///
+/// Owns the device while it runs. Runs on a thread of its own, in real time where the system lets
+/// it (SCHED_FIFO needs CAP_SYS_NICE or an rtprio limit); otherwise the card's half second of
+/// buffer has to do.
+final class CaptureThread: @unchecked Sendable {
+  // Unchecked: `device`, `period` and `fault` are the thread's until it has finished the ring,
+  // `handle` is the owner's.
+
+  /// Above ordinary real-time work of a desktop, below the kernel's interrupt threads (50).
+  private static let priority: Int32 = 20
+
+  let device: CaptureDevice
+  private let ring: SampleRing
+  private let period: UnsafeMutableBufferPointer<Float>
+  private let stopping = Atomic(false)
+  private var handle: pthread_t?
+  /// What ended the capture; to be read once the ring has ended.
+  private(set) var fault: AudioInputError?
+
+  init(device: CaptureDevice, ring: SampleRing) {
+    precondition(ring.blockSize >= device.periodSize, "a period must fit into the ring's block")
+    self.device = device
+    self.ring = ring
+    period = .allocate(capacity: device.periodSize)
+  }
+
+  deinit {
+    period.deallocate()
+  }
+
+  /// Starts the thread, which keeps this object alive until it ends.
+  func start() throws(AudioInputError) {
+    let realTime = create(realTime: true)
+    let status = realTime == EPERM ? create(realTime: false) : realTime
+    guard status == 0 else {
+      throw .deviceFailed(
+        device: device.name, step: "starting its thread", reason: systemReason(status))
+    }
+  }
+
+  /// Asks the thread to end, and returns at once.
+  func requestStop() {
+    stopping.store(true, ordering: .relaxed)
+  }
+
+  /// Waits until the thread has ended: a waiting time of the device at most.
+  func join() {
+    guard let handle else { return }
+    pthread_join(handle, nil)
+    self.handle = nil
+  }
+
+  private func create(realTime: Bool) -> Int32 {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    if realTime {
+      var parameters = sched_param()
+      parameters.sched_priority = Self.priority
+      pthread_attr_setinheritsched(&attributes, Int32(PTHREAD_EXPLICIT_SCHED))
+      pthread_attr_setschedpolicy(&attributes, SCHED_FIFO)
+      pthread_attr_setschedparam(&attributes, &parameters)
+    }
+    var thread = pthread_t()
+    let retained = Unmanaged.passRetained(self)
+    let status = pthread_create(
+      &thread, &attributes,
+      { argument in
+        guard let argument else { return nil }
+        pthread_setname_np(pthread_self(), "attnd-capture")
+        Unmanaged<CaptureThread>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, retained.toOpaque())
+    if status == 0 {
+      handle = thread
+    } else {
+      retained.release()
+    }
+    return status
+  }
+
+  private func run() {
+    do throws(AudioInputError) {
+      try device.start()
+      while !stopping.load(ordering: .relaxed) {
+        guard let start = period.baseAddress else { break }
+        let got = try device.read(into: start)
+        guard got.count > 0 else { continue }
+        ring.write(
+          UnsafeBufferPointer(start: start, count: got.count), captured: got.captured,
+          lostBefore: got.lostBefore)
+      }
+    } catch {
+      fault = error
+    }
+    ring.finish()
+  }
+}

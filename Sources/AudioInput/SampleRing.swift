@@ -1,0 +1,189 @@
+import Glibc
+import Synchronization
+
+/// The queue between a card's thread and the reader: one writer, one reader, no lock.
+///
+/// In: blocks of mono samples, each with the time of its last sample and the number of samples
+/// lost before it. Out: the same. Owns its memory, allocated once.
+///
+///     consumed          written                  both only grow; slot = counter & mask
+///        |                 |
+///     [blk 5][blk 6][blk 7][ free ][ free ]...   written - consumed = blocks to be read
+///
+/// When it is full, the writer's block is dropped and counted: it becomes loss before the next
+/// block that finds room. The writer never waits. The reader waits on a semaphore, which the
+/// writer touches only when the reader has said that it waits.
+package final class SampleRing: @unchecked Sendable {
+  // Unchecked: block contents are handed over through `written` and `consumed`; `pendingLoss`
+  // is the writer's, `offset` and `lossPassed` are the reader's.
+
+  /// What comes next in the stream.
+  package enum Next: Equatable {
+    /// `take` will give at least one sample.
+    case samples
+    /// So many samples are missing here; `passLoss` goes past them.
+    case loss(Int)
+    /// Nothing follows.
+    case ended
+  }
+
+  private struct Block {
+    var count: Int
+    var lostBefore: Int
+    var captured: Double
+  }
+
+  /// The most samples in a block.
+  package let blockSize: Int
+  private let mask: Int
+  private let samples: UnsafeMutablePointer<Float>
+  private let blocks: UnsafeMutablePointer<Block>
+  private let semaphore: UnsafeMutablePointer<sem_t>
+  private let written = Atomic(0)
+  private let consumed = Atomic(0)
+  private let finished = Atomic(false)
+  private let cancelled = Atomic(false)
+  private let readerWaits = Atomic(false)
+  private let dropped = Atomic(0)
+  private var pendingLoss = 0
+  private var offset = 0
+  private var lossPassed = false
+
+  /// Makes an empty ring.
+  ///
+  /// - Parameters:
+  ///   - blockSize: The most samples in a block.
+  ///   - blockCount: Blocks that fit; a power of two.
+  package init(blockSize: Int, blockCount: Int) {
+    precondition(blockSize > 0, "a ring needs room for a sample in a block")
+    precondition(
+      blockCount > 0 && blockCount & (blockCount - 1) == 0,
+      "a ring's block count must be a power of two")
+    self.blockSize = blockSize
+    mask = blockCount - 1
+    samples = .allocate(capacity: blockSize * blockCount)
+    samples.initialize(repeating: 0, count: blockSize * blockCount)
+    blocks = .allocate(capacity: blockCount)
+    blocks.initialize(repeating: Block(count: 0, lostBefore: 0, captured: 0), count: blockCount)
+    semaphore = .allocate(capacity: 1)
+    sem_init(semaphore, 0, 0)
+  }
+
+  deinit {
+    sem_destroy(semaphore)
+    semaphore.deallocate()
+    blocks.deallocate()
+    samples.deallocate()
+  }
+
+  /// Samples dropped so far because the ring was full; any thread may ask.
+  package var droppedSamples: Int { dropped.load(ordering: .relaxed) }
+
+  // MARK: The writer's side
+
+  /// Appends a block; drops and counts it when the ring is full.
+  ///
+  /// - Parameters:
+  ///   - source: 1 to `blockSize` samples.
+  ///   - captured: When the last of them was captured, in Unix seconds.
+  ///   - lostBefore: Samples missing between the block before and this one.
+  package func write(_ source: UnsafeBufferPointer<Float>, captured: Double, lostBefore: Int = 0) {
+    precondition((1...blockSize).contains(source.count), "a block of 1 to blockSize samples")
+    let index = written.load(ordering: .relaxed)
+    pendingLoss += lostBefore
+    guard index - consumed.load(ordering: .acquiring) <= mask, let first = source.baseAddress
+    else {
+      pendingLoss += source.count
+      dropped.wrappingAdd(source.count, ordering: .relaxed)
+      return
+    }
+    let slot = index & mask
+    (samples + slot * blockSize).update(from: first, count: source.count)
+    blocks[slot] = Block(count: source.count, lostBefore: pendingLoss, captured: captured)
+    pendingLoss = 0
+    written.store(index + 1, ordering: .sequentiallyConsistent)
+    wakeReader()
+  }
+
+  /// Says that nothing follows; the reader gets what is there, then `ended`.
+  package func finish() {
+    finished.store(true, ordering: .sequentiallyConsistent)
+    wakeReader()
+  }
+
+  // MARK: Any thread's
+
+  /// Ends the reader's stream at once.
+  package func cancel() {
+    cancelled.store(true, ordering: .sequentiallyConsistent)
+    wakeReader()
+  }
+
+  // MARK: The reader's side
+
+  /// Waits until it is known what comes next.
+  package func next() -> Next {
+    let index = consumed.load(ordering: .relaxed)
+    while true {
+      if cancelled.load(ordering: .acquiring) { return .ended }
+      // Asked before `written`: what was written before the end must not be missed.
+      let isFinished = finished.load(ordering: .acquiring)
+      if written.load(ordering: .acquiring) != index {
+        let lost = blocks[index & mask].lostBefore
+        return lost > 0 && !lossPassed ? .loss(lost) : .samples
+      }
+      if isFinished { return .ended }
+      waitForWriter(at: index)
+    }
+  }
+
+  /// Goes past the loss that `next` told of.
+  package func passLoss() {
+    lossPassed = true
+  }
+
+  /// Takes samples of one block; only after `next` said `samples`.
+  ///
+  /// - Parameter buffer: Receives them; not empty.
+  /// - Returns: How many, and when the last of them was captured, given the card's rate by the
+  ///   caller: `behind` samples of the block follow it, and that block ended at `captured`.
+  package func take(
+    into buffer: UnsafeMutableBufferPointer<Float>
+  ) -> (count: Int, captured: Double, behind: Int) {
+    let index = consumed.load(ordering: .relaxed)
+    let slot = index & mask
+    let block = blocks[slot]
+    let count = min(buffer.count, block.count - offset)
+    let source = UnsafeBufferPointer(start: samples + slot * blockSize + offset, count: count)
+    _ = buffer.update(fromContentsOf: source)
+    offset += count
+    let behind = block.count - offset
+    if behind == 0 {
+      offset = 0
+      lossPassed = false
+      consumed.store(index + 1, ordering: .releasing)
+    }
+    return (count, block.captured, behind)
+  }
+
+  /// Sleeps until the writer has done something since the counter stood at `index`.
+  ///
+  /// Reader: say "I wait", then look again. Writer: write, then look whether the reader waits. All
+  /// four in one total order (sequentially consistent), so at least one sees the other.
+  private func waitForWriter(at index: Int) {
+    readerWaits.store(true, ordering: .sequentiallyConsistent)
+    let changed =
+      written.load(ordering: .sequentiallyConsistent) != index
+      || finished.load(ordering: .sequentiallyConsistent)
+      || cancelled.load(ordering: .sequentiallyConsistent)
+    // Who turns the flag back is owed nothing; otherwise a post has come or is about to.
+    if changed && readerWaits.exchange(false, ordering: .sequentiallyConsistent) { return }
+    while sem_wait(semaphore) != 0 && errno == EINTR {}
+  }
+
+  private func wakeReader() {
+    if readerWaits.exchange(false, ordering: .sequentiallyConsistent) {
+      sem_post(semaphore)
+    }
+  }
+}
