@@ -195,6 +195,16 @@ public struct AttentionStream: ~Copyable {
     return body(UnsafeBufferPointer(start: attention.weights(head: head), count: span).span)
   }
 
+  /// The newest row that was taken in.
+  ///
+  /// - Parameter body: Given `bins` floats.
+  /// - Returns: What `body` returns.
+  public func withNewestRow<Result>(_ body: (Span<Float>) -> Result) -> Result {
+    let bins = parameters.architecture.bins
+    let row = stacked.pointer + (stacked.count - bins)
+    return body(UnsafeBufferPointer(start: row, count: bins).span)
+  }
+
   /// Every intermediate result of the newest step, for tests: h, e, a, c, d, y.
   package func withIntermediates<Result>(
     _ body: (

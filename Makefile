@@ -1,0 +1,35 @@
+# The two commands of the README, and those of CONTRIBUTING.md.
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint format train fixtures clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: build ## Build attnd and let it listen to a bundled clip
+	@echo
+	@.build/release/attnd demo
+
+build: packages ## Build the release binary, .build/release/attnd
+	@swift build -c release --product attnd
+
+test: packages lint ## Run every test
+	@Tests/run.sh
+
+lint: ## Check the form of the Swift sources
+	@swift format lint --strict --recursive Sources Tests Package.swift
+
+format: ## Bring the Swift sources into form
+	@swift format --in-place --recursive Sources Tests Package.swift
+
+train: build ## Train the default model (needs ATTND_DATA and hours)
+	@Training/train.sh
+
+fixtures: ## Make the clips of the demonstration and the tests anew
+	@Tests/Fixtures/make.sh
+
+clean: ## Remove what was built
+	@rm -rf .build
+
+.PHONY: packages
+packages:
+	@Scripts/system-packages.sh

@@ -1,0 +1,79 @@
+import ArgumentParser
+import AttentionSocket
+
+/// A subscriber for people: what the daemon hears, drawn in the terminal.
+struct WatchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch",
+    abstract: "Show live what a running daemon hears and attends to.",
+    discussion: """
+      Draws the level of the sound, the posterior of each keyword, and over the last seconds where
+      each keyword's attention looks: the tallest block is the step with the largest weight.
+      Below stand the newest detections. Ctrl-C ends it; the daemon does not notice.
+
+      Where standard output is no terminal, detections and a line a second are printed instead.
+      """)
+
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var configuration: ConfigurationOptions
+
+  func run() async throws {
+    let settings = try configuration.resolve(socket: socket)
+    try await AttentionClient.withConnection(to: settings.socket) { client in
+      let end = try await AttentionWatcher.watch(client)
+      try StandardOutput.write("\n\(end)\n")
+    }
+  }
+}
+
+/// Subscribes to a daemon's events and shows them until it says goodbye.
+enum AttentionWatcher {
+  /// - Parameters:
+  ///   - client: A connection, subscribed to nothing yet.
+  ///   - subscribed: Called when every event from then on will be seen.
+  ///   - observe: Given every event before it is shown.
+  /// - Returns: Why it ended, in a sentence.
+  /// - Throws: `SocketError`; `BrokenPipe` when nobody looks any more.
+  static func watch(
+    _ client: AttentionClient, subscribed: () -> Void = {}, observe: (Event) -> Void = { _ in }
+  ) async throws -> String {
+    let isLive = StandardOutput.isTerminal
+    // Some fifteen pictures a second are as many as anybody sees.
+    let framesPerSecond = client.hello.streams.first.map {
+      Double($0.description.rate) / Double($0.description.hop)
+    }
+    let every = max(1, Int(((framesPerSecond ?? 15) / 15).rounded()))
+    try await client.subscribe(
+      SubscriptionRequest(
+        events: SubscribableEvent.allCases, every: every, weights: isLive ? .float32 : .none))
+    subscribed()
+
+    var view = AttentionView(client.hello, style: LiveTerminal.hasColours ? .coloured : .plain)
+    var terminal = LiveTerminal()
+    var printed = -1.0
+    while let event = try await client.next() {
+      observe(event)
+      view.take(event)
+      switch event {
+      case .bye(let bye):
+        if isLive { try terminal.draw(view.lines(columns: LiveTerminal.columns)) }
+        return "The daemon has ended the connection: \(bye.text)"
+      case .attention where isLive:
+        try terminal.draw(view.lines(columns: LiveTerminal.columns))
+      case .attention(let frame):
+        guard frame.time - printed >= 1, let line = view.summaryLine else { continue }
+        printed = frame.time
+        try StandardOutput.write(line + "\n")
+      case .detection(let detection) where !isLive:
+        let line = AttentionView.line(detection, phrase: view.phrase(detection.name))
+        try StandardOutput.write(line + "\n")
+      case .state(let state) where !isLive:
+        try StandardOutput.write(
+          "\(state.stream) is \(state.state.rawValue): "
+            + "\(state.text)\n")
+      default: continue
+      }
+    }
+    return "The daemon has closed the connection."
+  }
+}
