@@ -6,13 +6,8 @@ package struct Subscription: Sendable {
   package var every: Int
   package var weights: BulkForm
   package var spectrum: BulkForm
-  package var since: Since?
-
-  /// A detection that the client has seen.
-  package struct Since: Equatable, Sendable {
-    package var run: String
-    package var seq: Int
-  }
+  /// The last detection that the client has seen.
+  package var since: DetectionNumber?
 
   /// Why a request can't be met.
   package struct Refusal: Error, Equatable {
@@ -30,7 +25,7 @@ package struct Subscription: Sendable {
       spectrum = try Self.form("spectrum", fields)
       since = nil
       if let since = try fields.optionalObject("since") {
-        self.since = Since(run: try since.string("run"), seq: try since.integer("seq"))
+        self.since = DetectionNumber(run: try since.string("run"), seq: try since.integer("seq"))
       }
       streams = []
     } catch {
