@@ -1,0 +1,306 @@
+import Synchronization
+
+/// The processing thread's end of the socket: what a stream has to say, handed to the event loop.
+///
+/// Frames and events go into two rings that were allocated at the start; nothing here allocates, locks or
+/// waits. Frames that find their ring full are counted, and every subscriber is told (`dropped`). Events
+/// that must arrive have a ring of their own; should that fill, because the event loop stands still, the
+/// loss is counted and every connection of the stream is closed with a `bye`: never a silent loss.
+///
+/// One thread at a time may call the publishing methods; `warn` and the `wants` flags are open to all.
+public final class FramePublisher: @unchecked Sendable {
+  let stream: StreamDescription
+  let layout: FrameLayout
+  let frames: FrameRing
+  let events = FrameRing(
+    capacity: FramePublisher.eventCapacity, slotBytes: MemoryLayout<EventRecord>.stride)
+  let weightsWanted = Atomic<Bool>(false)
+  let spectrumWanted = Atomic<Bool>(false)
+  /// Events that found their ring full, not yet seen by the event loop.
+  let lostEvents = Atomic<Int>(0)
+  private let warnings = WarningCounters()
+  private let doorbell: Doorbell
+
+  // The writing thread's own.
+  private var ticket = 0
+  private var epoch = 0
+  private var lost = LostFrames()
+
+  /// Frames that the ring holds when they are small: 2.5 s at a hop of 10 ms.
+  private static let frameCapacity = 256
+  /// Bytes that the ring of frames may take, except that it always holds eight.
+  private static let frameBytes = 8 << 20
+  /// Events that must arrive; as many as a connection's lane holds.
+  private static let eventCapacity = 1_024
+
+  init(
+    stream: StreamDescription, model: ModelDescription, keywords: Int,
+    attentionHeads: AttentionHeads, doorbell: Doorbell
+  ) {
+    self.stream = stream
+    self.doorbell = doorbell
+    layout = FrameLayout(
+      keywords: keywords, heads: model.heads, window: stream.window, bins: stream.bins,
+      attentionHeads: attentionHeads)
+    frames = FrameRing(
+      capacity: max(8, min(Self.frameCapacity, Self.frameBytes / layout.slotBytes)),
+      slotBytes: layout.slotBytes)
+  }
+
+  /// Whether some subscriber asks for the attention's weights.
+  public var wantsWeights: Bool { weightsWanted.load(ordering: .relaxed) }
+
+  /// Whether some subscriber asks for the feature row.
+  public var wantsSpectrum: Bool { spectrumWanted.load(ordering: .relaxed) }
+
+  /// Publishes an attention frame; at equal sample before a detection.
+  ///
+  /// - Parameter fill: Writes the record. Called exactly once, unless the ring is full and only `index` is
+  ///   of interest: then it gets a record whose arrays are as large, and go nowhere.
+  public func attention(_ fill: (inout FrameRecord) -> Void) {
+    let slot = frames.slotToWrite()
+    let target = slot ?? frames.spare
+    let carriesWeights = wantsWeights && layout.carriesWeights
+    let carriesSpectrum = wantsSpectrum
+    var record = FrameRecord(
+      posteriors: layout.posteriors(in: target),
+      focuses: layout.focuses(in: target),
+      weights: carriesWeights ? layout.weights(in: target) : .init(start: nil, count: 0),
+      spectrum: carriesSpectrum ? layout.spectrum(in: target) : .init(start: nil, count: 0))
+    fill(&record)
+    precondition(
+      record.span >= 1 && record.span <= layout.window && record.index >= 0 && record.sample >= 0,
+      "A frame has a span inside the window, and a position.")
+    guard slot != nil else {
+      lost.add(index: record.index)
+      return
+    }
+    var header = FrameLayout.Header()
+    header.ticket = nextTicket()
+    header.lost = takeLost()
+    header.epoch = epoch
+    header.index = record.index
+    header.sample = record.sample
+    header.captured = record.captured
+    header.level = record.level
+    header.span = record.span
+    header.hasWeights = carriesWeights
+    header.hasSpectrum = carriesSpectrum
+    target.storeBytes(of: header, as: FrameLayout.Header.self)
+    frames.commit()
+    doorbell.ring()
+  }
+
+  /// Publishes a detection. It must arrive.
+  ///
+  /// - Parameters:
+  ///   - keyword: Index among the keywords.
+  ///   - score: The smoothed posterior, 0 to 1.
+  ///   - threshold: The one in force, 0 to 1.
+  ///   - sample: Position of the decision.
+  ///   - startSample: Where the word began, at most `endSample`.
+  ///   - endSample: Where the word ended, at most `sample`.
+  ///   - captured: Unix seconds at which `endSample` was captured; NaN when nobody knows.
+  public func detection(
+    keyword: Int, score: Float, threshold: Float, sample: Int, startSample: Int, endSample: Int,
+    captured: Double = .nan
+  ) {
+    precondition(keyword >= 0 && keyword < layout.keywords, "The model knows the keyword.")
+    precondition(
+      startSample >= 0 && startSample <= endSample && endSample <= sample,
+      "A word starts, ends, and is then decided.")
+    publish(
+      .detection(
+        EventRecord.Detection(
+          keyword: keyword, score: score, threshold: threshold, sample: sample,
+          startSample: startSample, endSample: endSample, captured: captured)))
+  }
+
+  /// Publishes the stream's state. It must arrive. Frames from here on belong to `epoch`.
+  ///
+  /// - Parameters:
+  ///   - state: What the stream is doing.
+  ///   - reason: Why.
+  ///   - text: For people; the first 200 bytes are kept.
+  ///   - epoch: Grows by one when positions restart at 0.
+  ///   - sample: Samples of the stream before this.
+  ///   - attempt: Number of the attempt to recover; 0 for none.
+  public func state(
+    _ state: StreamState, reason: StateReason, text: String, epoch: Int, sample: Int,
+    attempt: Int = 0
+  ) {
+    precondition(epoch >= self.epoch && sample >= 0, "Epochs only grow.")
+    publish(
+      .state(EventRecord.State(state: state, reason: reason, sample: sample, attempt: attempt)),
+      epoch: epoch, text: text)
+  }
+
+  /// Publishes a hole in the audio. It must arrive.
+  ///
+  /// - Parameters:
+  ///   - sample: Position of the first lost sample.
+  ///   - lostSamples: How many were lost.
+  ///   - isExact: Whether they were counted; else they are estimated from the clock.
+  ///   - reason: Why.
+  ///   - isReset: Whether the model's state was reset.
+  public func discontinuity(
+    sample: Int, lostSamples: Int, isExact: Bool, reason: DiscontinuityReason, isReset: Bool
+  ) {
+    precondition(sample >= 0 && lostSamples >= 0, "Positions don't go back.")
+    publish(
+      .discontinuity(
+        EventRecord.Discontinuity(
+          sample: sample, lostSamples: lostSamples, isExact: isExact, reason: reason,
+          isReset: isReset)))
+  }
+
+  /// Counts a warning; subscribers get at most one per code in ten seconds, with the count.
+  ///
+  /// - Parameters:
+  ///   - code: What it is about.
+  ///   - lag: With `late`: seconds behind the capture.
+  public func warn(_ code: WarningCode, lag: Double = 0) {
+    warnings.count(code, lag: lag)
+    doorbell.ring()
+  }
+
+  /// Event loop: warnings of a code since the last call, and the largest lag among them.
+  func takeWarnings(_ code: WarningCode) -> (count: Int, lag: Double) { warnings.take(code) }
+
+  private func publish(_ body: EventRecord.Body, epoch: Int? = nil, text: String = "") {
+    defer { doorbell.ring() }
+    guard let slot = events.slotToWrite() else {
+      lostEvents.wrappingAdd(1, ordering: .relaxed)
+      return
+    }
+    // Lost frames are of the epoch before a state that begins a new one.
+    let record = slot.assumingMemoryBound(to: EventRecord.self)
+    record.pointee.ticket = nextTicket()
+    record.pointee.lost = takeLost()
+    record.pointee.lostEpoch = self.epoch
+    if let epoch { self.epoch = epoch }
+    record.pointee.epoch = self.epoch
+    record.pointee.body = body
+    record.pointee.text.set(text)
+    events.commit()
+  }
+
+  /// Tickets number what was published, so that the reader can merge the two rings in order.
+  private func nextTicket() -> Int {
+    ticket += 1
+    return ticket
+  }
+
+  private func takeLost() -> LostFrames {
+    defer { lost.count = 0 }
+    return lost
+  }
+}
+
+/// What must arrive, in its slot. Holds no references, so that storing one is a plain copy.
+struct EventRecord {
+  struct Detection {
+    var keyword: Int
+    var score: Float
+    var threshold: Float
+    var sample: Int
+    var startSample: Int
+    var endSample: Int
+    var captured: Double
+  }
+
+  struct State {
+    var state: StreamState
+    var reason: StateReason
+    var sample: Int
+    var attempt: Int
+  }
+
+  struct Discontinuity {
+    var sample: Int
+    var lostSamples: Int
+    var isExact: Bool
+    var reason: DiscontinuityReason
+    var isReset: Bool
+  }
+
+  enum Body {
+    case detection(Detection)
+    case state(State)
+    case discontinuity(Discontinuity)
+  }
+
+  var ticket: Int
+  var lost: LostFrames
+  var lostEpoch: Int
+  var epoch: Int
+  var body: Body
+  var text: ShortText
+}
+
+/// A text of at most 200 bytes without memory of its own.
+struct ShortText {
+  private var bytes: InlineArray<200, UInt8> = .init(repeating: 0)
+  private var count = 0
+
+  /// Keeps as many whole characters as fit.
+  mutating func set(_ text: String) {
+    count = 0
+    for scalar in text.unicodeScalars {
+      let encoded = UTF8.encode(scalar)
+      guard let encoded, count + encoded.count <= 200 else { return }
+      for byte in encoded {
+        bytes[count] = byte
+        count += 1
+      }
+    }
+  }
+
+  var string: String {
+    var text: [UInt8] = []
+    for index in 0..<count { text.append(bytes[index]) }
+    return String(decoding: text, as: UTF8.self)
+  }
+}
+
+/// Warnings since they were last taken, per code: counted, never queued.
+private final class WarningCounters: Sendable {
+  private struct Counter: ~Copyable, Sendable {
+    let count = Atomic<Int>(0)
+    /// Bit pattern of the largest lag; those of positive doubles are in the doubles' order.
+    let lag = Atomic<UInt64>(0)
+  }
+
+  private let late = Counter()
+  private let clipping = Counter()
+  private let silence = Counter()
+  private let clockDrift = Counter()
+  private let noSpace = Counter()
+  private let other = Counter()
+
+  private func with<R>(_ code: WarningCode, _ body: (borrowing Counter) -> R) -> R {
+    switch code {
+    case .late: body(late)
+    case .clipping: body(clipping)
+    case .silence: body(silence)
+    case .clockDrift: body(clockDrift)
+    case .noSpace: body(noSpace)
+    case .other: body(other)
+    }
+  }
+
+  func count(_ code: WarningCode, lag: Double) {
+    with(code) { counter in
+      if lag > 0 { counter.lag.max(lag.bitPattern, ordering: .relaxed) }
+      counter.count.wrappingAdd(1, ordering: .releasing)
+    }
+  }
+
+  func take(_ code: WarningCode) -> (count: Int, lag: Double) {
+    with(code) { counter in
+      let count = counter.count.exchange(0, ordering: .acquiring)
+      guard count > 0 else { return (0, 0) }
+      return (count, Double(bitPattern: counter.lag.exchange(0, ordering: .relaxed)))
+    }
+  }
+}

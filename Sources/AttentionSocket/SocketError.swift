@@ -1,0 +1,55 @@
+/// What can go wrong with the socket itself, for one line to the user.
+public enum SocketError: Error, Equatable, CustomStringConvertible {
+  /// Unix sockets take paths of at most 107 bytes.
+  case pathTooLong(path: String, bytes: Int)
+  case directoryMissing(path: String)
+  /// Something that isn't a socket stands in the way.
+  case notASocket(path: String)
+  /// Another process listens there; its process id, if it is known.
+  case inUse(path: String, process: Int?)
+  case noPermission(path: String)
+  /// The operating system refused; `code` is its errno.
+  case system(operation: String, path: String, code: Int32)
+  /// No socket at the path.
+  case missing(path: String)
+  /// A socket of a process that is gone.
+  case nobodyListens(path: String)
+  /// The peer speaks another version of the protocol.
+  case otherProtocol(path: String, version: Int)
+  /// The peer's bytes aren't events of this protocol.
+  case notUnderstood(path: String, found: String)
+  /// The peer refused a request or the connection.
+  case refused(path: String, reply: ErrorReply)
+  /// The connection ended where an answer was due.
+  case closed(path: String)
+
+  public var description: String {
+    switch self {
+    case .pathTooLong(let path, let bytes):
+      "socket \(path): the path has \(bytes) bytes, the system takes at most 107; choose a shorter one"
+    case .directoryMissing(let path):
+      "socket \(path): its directory doesn't exist; create it or choose another path"
+    case .notASocket(let path):
+      "socket \(path): there is something that isn't a socket; move it away or choose another path"
+    case .inUse(let path, let process):
+      "socket \(path): in use by another process" + (process.map { " (pid \($0))" } ?? "")
+        + "; stop it or choose another path"
+    case .noPermission(let path):
+      "socket \(path): permission denied; this user may not use the socket or its directory"
+    case .system(let operation, let path, let code):
+      "socket \(path): \(operation): \(Self.text(of: code))"
+    case .missing(let path):
+      "socket \(path): no such socket; is the daemon running, and with this path?"
+    case .nobodyListens(let path):
+      "socket \(path): nobody listens; the daemon that made it is gone"
+    case .otherProtocol(let path, let version):
+      "socket \(path): the peer speaks protocol \(version), this program \(Hello.protocolVersion)"
+    case .notUnderstood(let path, let found):
+      "socket \(path): the peer doesn't speak attnd's protocol: \(found)"
+    case .refused(let path, let reply):
+      "socket \(path): \(reply.text) (\(reply.code.rawValue))"
+    case .closed(let path):
+      "socket \(path): the connection was closed before the answer came"
+    }
+  }
+}
