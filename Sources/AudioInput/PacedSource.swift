@@ -7,7 +7,7 @@ import Glibc
 public final class PacedSource: AudioSource {
   private let source: any AudioSource
   // Set by the first read and used by the one thread that reads.
-  nonisolated(unsafe) private var start: timespec?
+  nonisolated(unsafe) private var start: ContinuousClock.Instant?
 
   /// Slows a source down to real time.
   ///
@@ -28,22 +28,17 @@ public final class PacedSource: AudioSource {
   public func read(
     into buffer: UnsafeMutableBufferPointer<Float>
   ) throws(AudioInputError) -> AudioBlock {
-    var start = self.start ?? timespec()
-    if self.start == nil {
-      clock_gettime(CLOCK_MONOTONIC, &start)
-      self.start = start
-    }
+    let start = self.start ?? ContinuousClock.now
+    self.start = start
     let block = try source.read(into: buffer)
     let seconds = block.position.advanced(by: block.count).seconds(at: sampleRate)
-    var due = start
-    due.tv_sec += Int(seconds)
-    due.tv_nsec += Int(seconds.truncatingRemainder(dividingBy: 1) * 1e9)
-    if due.tv_nsec >= 1_000_000_000 {
-      due.tv_sec += 1
-      due.tv_nsec -= 1_000_000_000
-    }
+    let due = start.advanced(by: .seconds(seconds))
     // Interrupted by a signal it goes on waiting; a cancelled source ends at the next read.
-    while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nil) == EINTR {}
+    while true {
+      let (left, attoseconds) = (due - ContinuousClock.now).components
+      guard left > 0 || left == 0 && attoseconds > 0 else { break }
+      usleep(left > 0 ? 999_999 : UInt32(attoseconds / 1_000_000_000_000) + 1)
+    }
     return block
   }
 

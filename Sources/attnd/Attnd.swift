@@ -8,7 +8,10 @@ struct Attnd: AsyncParsableCommand {
     commandName: "attnd",
     abstract: "Listens for keywords, and shows what it is paying attention to.",
     version: Version.text,
-    subcommands: [FeaturesCommand.self])
+    subcommands: [
+      RunCommand.self, BatchCommand.self, WatchCommand.self, DemoCommand.self,
+      FeaturesCommand.self, ModelCommand.self, DevicesCommand.self,
+    ])
 
   static func main() async {
     // A reader that goes away is no reason to die; writes to it fail with EPIPE instead.

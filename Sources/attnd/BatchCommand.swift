@@ -2,6 +2,7 @@ import ArgumentParser
 import AttentionSocket
 import AudioInput
 import ModelFile
+import NIOCore
 import StreamingAttention
 
 /// Recordings -> detections as JSON Lines.
@@ -72,7 +73,7 @@ private struct FileWork: Sendable {
   func run(_ path: String) -> Result {
     var result = Result()
     do {
-      let rate = model.frontEnd.sampleRate
+      let rate = model.sampleRate
       let source = try SoundFile(path: path, sampleRate: rate, channels: channels)
       var pipeline = try Pipeline(model, threshold: threshold)
       var lines = ResultLines(file: path, model: model)
@@ -94,23 +95,46 @@ private struct FileWork: Sendable {
 /// The lines of one file, times in seconds.
 private struct ResultLines {
   private(set) var bytes: [UInt8] = []
+  private let terms: ResultTerms
+
+  init(file: String, model: ModelFile) { terms = ResultTerms(file: file, model: model) }
+
+  mutating func add(_ detection: StreamingAttention.Detection) {
+    let terms = terms
+    add { terms.write(detection, &$0) }
+  }
+
+  mutating func add(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
+    let terms = terms
+    add { terms.write(frame, stream, &$0) }
+  }
+
+  private mutating func add(_ line: (inout JSONWriter) -> Void) {
+    var json = JSONWriter()
+    line(&json)
+    bytes.append(contentsOf: json.finish().readableBytesView)
+    bytes.append(UInt8(ascii: "\n"))
+  }
+}
+
+/// What a result of one file is called: from the pipeline's terms to those of the lines.
+private struct ResultTerms {
   private let file: String
   private let names: [String]
-  private let heads: Bool
+  private let hasKeywordHeads: Bool
   private let rate: Double
   private let stepSeconds: Float
 
   init(file: String, model: ModelFile) {
     self.file = file
     names = model.keywords.map(\.name)
-    let architecture = model.parameters.architecture
-    heads = architecture.heads == .keyword
-    rate = Double(model.frontEnd.sampleRate)
-    stepSeconds = Float(model.frontEnd.hop * architecture.stride) / Float(rate)
+    hasKeywordHeads = model.architecture.heads == .keyword
+    rate = Double(model.sampleRate)
+    stepSeconds = Float(model.stepSeconds)
   }
 
-  mutating func add(_ detection: StreamingAttention.Detection) {
-    line { json in
+  func write(_ detection: StreamingAttention.Detection, _ json: inout JSONWriter) {
+    json.object { json in
       json.field("file", file)
       json.field("keyword", names[detection.keyword])
       json.field("score", detection.score)
@@ -120,23 +144,20 @@ private struct ResultLines {
     }
   }
 
-  mutating func add(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
-    // Closures may not capture a borrowed stream: read it first.
-    var posteriors: [Float] = []
-    for i in names.indices { posteriors.append(stream.posterior(i)) }
-    var focuses: [StreamingAttention.Focus] = []
-    for i in 0..<(heads ? names.count : 1) { focuses.append(stream.focus(head: i)) }
-    line { json in
+  func write(
+    _ frame: Pipeline.Frame, _ stream: borrowing AttentionStream, _ json: inout JSONWriter
+  ) {
+    json.object { json in
       json.field("file", file)
       json.field("time", Double(frame.position) / rate)
       json.field("level", frame.level)
       json.field("posterior") { json in
-        for (name, value) in zip(names, posteriors) { json.field(name, value) }
+        for (i, name) in names.enumerated() { json.field(name, stream.posterior(i)) }
       }
       json.field("focus") { json in
-        guard heads else { return write(focuses[0], &json) }
-        for (name, focus) in zip(names, focuses) {
-          json.field(name) { write(focus, &$0) }
+        guard hasKeywordHeads else { return write(stream.focus(head: 0), &json) }
+        for (i, name) in names.enumerated() {
+          json.field(name) { write(stream.focus(head: i), &$0) }
         }
       }
     }
@@ -146,12 +167,5 @@ private struct ResultLines {
     json.field("expected", focus.expected * stepSeconds)
     json.field("spread", focus.spread * stepSeconds)
     json.field("peak", focus.peak * stepSeconds)
-  }
-
-  private mutating func line(_ fields: (inout JSONWriter) -> Void) {
-    var json = JSONWriter()
-    json.object(fields)
-    bytes.append(contentsOf: json.finish().readableBytesView)
-    bytes.append(UInt8(ascii: "\n"))
   }
 }

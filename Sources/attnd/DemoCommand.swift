@@ -20,12 +20,11 @@ struct DemoCommand: AsyncParsableCommand {
       """)
 
   func run() async throws {
-    var logger = Logger(label: "attnd")
-    logger.logLevel = .error
+    let logger = Logger.attnd(level: .error)
     let model = try ModelFile.embedded()
     let clip = try SoundFile(
       bytes: UnsafeRawBufferPointer(start: attnd_demo_clip, count: attnd_demo_clip_size),
-      name: "the bundled clip", sampleRate: model.frontEnd.sampleRate)
+      name: "the bundled clip", sampleRate: model.sampleRate)
     let folder = try TemporaryFolder()
     defer { folder.remove() }
     let path = folder.path + "/attnd.sock"
@@ -46,27 +45,17 @@ struct DemoCommand: AsyncParsableCommand {
       """)
 
     let heard = try await AttentionClient.withConnection(to: path) { client in
-      var group: Task<Void, any Error>?
+      let watcher = try await AttentionWatcher(client)
+      // Only now, so that the subscriber sees the stream from its first frame.
+      async let daemon: Void = ServiceGroup(
+        configuration: .daemon(server: server, stream: stream, logger: logger)
+      ).run()
       var tally = DetectionTally()
-      _ = try await AttentionWatcher.watch(
-        client,
-        subscribed: {
-          group = Task { try await Self.daemon(server: server, stream: stream, logger: logger) }
-        },
-        observe: { tally.take($0) })
-      try await group?.value
+      _ = try await watcher.watch { tally.take($0) }
+      try await daemon
       return tally
     }
     try StandardOutput.write("\n" + heard.summary(model))
-  }
-
-  /// The same services in the same order as the daemon's.
-  private static func daemon(
-    server: AttentionServer, stream: StreamService, logger: Logger
-  ) async throws {
-    try await ServiceGroup(
-      configuration: .daemon(server: server, stream: stream, logger: logger)
-    ).run()
   }
 }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
+import AttentionSocket
 import AudioInput
+import NIOCore
 
 /// The capture devices that ALSA knows.
 struct DevicesCommand: ParsableCommand {
@@ -16,9 +18,9 @@ struct DevicesCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let devices = CaptureDeviceDescription.all()
+    let devices = try CaptureDeviceDescription.list()
     if json {
-      for device in devices { try StandardOutput.write(device.jsonLine) }
+      for device in devices { try StandardOutput.write(jsonLine(device)) }
       return
     }
     guard !devices.isEmpty else {
@@ -28,7 +30,31 @@ struct DevicesCommand: ParsableCommand {
     }
     let width = devices.map(\.name.count).max() ?? 0
     for device in devices {
-      try StandardOutput.write("\(pad(device.name, width))  \(device.text)\n")
+      try StandardOutput.write("\(pad(device.name, width))  \(text(device))\n")
     }
+  }
+
+  private func text(_ device: CaptureDeviceDescription) -> String {
+    switch device.hardware {
+    case .plugin: device.description
+    case .offers(let offer): "\(device.description): \(offer)"
+    case .busy: "\(device.description): in use by another program"
+    case .refused(let reason): "\(device.description): \(reason)"
+    }
+  }
+
+  private func jsonLine(_ device: CaptureDeviceDescription) -> String {
+    var json = JSONWriter()
+    json.object { json in
+      json.field("name", device.name)
+      json.field("description", device.description)
+      switch device.hardware {
+      case .plugin: break
+      case .offers(let offer): json.field("offers", "\(offer)")
+      case .busy: json.field("problem", "in use by another program")
+      case .refused(let reason): json.field("problem", reason)
+      }
+    }
+    return String(buffer: json.finish()) + "\n"
   }
 }

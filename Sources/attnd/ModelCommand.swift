@@ -2,6 +2,7 @@ import ArgumentParser
 import AttentionSocket
 import FeatureExtraction
 import ModelFile
+import NIOCore
 import StreamingAttention
 
 /// What is in a model file.

@@ -44,9 +44,12 @@ struct Pipeline: ~Copyable {
     if let threshold {
       detector.thresholds = detector.thresholds.map { _ in threshold }
     }
-    extractor = try FeatureExtractor(front, mean: model.mean, scale: model.scale)
-    stream = try AttentionStream(
+    // Both before either is stored: a throwing init may not leave half of it.
+    let extractor = try FeatureExtractor(front, mean: model.mean, scale: model.scale)
+    let stream = try AttentionStream(
       model.parameters, detector: detector, sampleRate: front.sampleRate, hop: front.hop)
+    self.extractor = extractor
+    self.stream = stream
     buffer = .allocate(capacity: max(front.hop, front.frameLength))
   }
 

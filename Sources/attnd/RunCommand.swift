@@ -2,7 +2,9 @@ import ArgumentParser
 import AttentionSocket
 import AudioInput
 import Logging
+import ModelFile
 import ServiceLifecycle
+import UnixSignals
 
 /// The daemon: sound in, attention frames and detections out of a socket, until it is told to stop.
 struct RunCommand: AsyncParsableCommand {
@@ -39,7 +41,7 @@ struct RunCommand: AsyncParsableCommand {
     let settings = try listening.resolve(source: source, socket: socket)
     let logger = settings.makeLogger()
     let model = try settings.loadModel()
-    let (input, name, kind) = try settings.openSource(rate: model.frontEnd.sampleRate, pace: pace)
+    let (input, name, kind) = try settings.openSource(rate: model.sampleRate, pace: pace)
     let server = AttentionServer(
       model: model, threshold: settings.threshold, stream: name, kind: kind, logger: logger)
     try await server.listen(at: settings.socket, mode: settings.socketMode)

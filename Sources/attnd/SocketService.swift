@@ -2,6 +2,7 @@ import AttentionSocket
 import Logging
 import ModelFile
 import ServiceLifecycle
+import StreamingAttention
 
 /// The socket while the daemon runs: says goodbye to every reader when it stops.
 struct SocketService: Service {
@@ -33,8 +34,8 @@ extension AttentionServer {
       attentionHeads: architecture.heads == .keyword ? .perKeyword : .shared,
       streams: [
         StreamDescription(
-          name: stream, kind: kind, rate: model.frontEnd.sampleRate,
-          hop: model.frontEnd.hop * architecture.stride, window: architecture.window,
+          name: stream, kind: kind, rate: model.sampleRate,
+          hop: model.stepSamples, window: architecture.window,
           bins: architecture.bins)
       ],
       logger: logger)

@@ -101,9 +101,8 @@ struct StreamOutput {
     heads = architecture.headCount
     window = architecture.window
     focusOfEachKeyword = architecture.heads == .keyword
-    secondsPerSample = 1 / Double(model.frontEnd.sampleRate)
-    stepSeconds = Float(
-      Double(model.frontEnd.hop * architecture.stride) * secondsPerSample)
+    secondsPerSample = 1 / Double(model.sampleRate)
+    stepSeconds = Float(model.stepSeconds)
   }
 
   mutating func publish(_ gap: Pipeline.Gap) {

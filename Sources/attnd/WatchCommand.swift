@@ -20,24 +20,23 @@ struct WatchCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try configuration.resolve(socket: socket)
     try await AttentionClient.withConnection(to: settings.socket) { client in
-      let end = try await AttentionWatcher.watch(client)
+      let end = try await AttentionWatcher(client).watch()
       try StandardOutput.write("\n\(end)\n")
     }
   }
 }
 
-/// Subscribes to a daemon's events and shows them until it says goodbye.
-enum AttentionWatcher {
-  /// - Parameters:
-  ///   - client: A connection, subscribed to nothing yet.
-  ///   - subscribed: Called when every event from then on will be seen.
-  ///   - observe: Given every event before it is shown.
-  /// - Returns: Why it ended, in a sentence.
-  /// - Throws: `SocketError`; `BrokenPipe` when nobody looks any more.
-  static func watch(
-    _ client: AttentionClient, subscribed: () -> Void = {}, observe: (Event) -> Void = { _ in }
-  ) async throws -> String {
-    let isLive = StandardOutput.isTerminal
+/// A subscription to a daemon's events, and how they are shown.
+struct AttentionWatcher {
+  private let client: AttentionClient
+  private let isLive = StandardOutput.isTerminal
+
+  /// Subscribes; every event from then on will be seen.
+  ///
+  /// - Parameter client: A connection, subscribed to nothing yet.
+  /// - Throws: `SocketError` when the daemon refuses or goes.
+  init(_ client: AttentionClient) async throws {
+    self.client = client
     // Some fifteen pictures a second are as many as anybody sees.
     let framesPerSecond = client.hello.streams.first.map {
       Double($0.description.rate) / Double($0.description.hop)
@@ -46,8 +45,14 @@ enum AttentionWatcher {
     try await client.subscribe(
       SubscriptionRequest(
         events: SubscribableEvent.allCases, every: every, weights: isLive ? .float32 : .none))
-    subscribed()
+  }
 
+  /// Shows what comes until the daemon says goodbye.
+  ///
+  /// - Parameter observe: Given every event before it is shown.
+  /// - Returns: Why it ended, in a sentence.
+  /// - Throws: `SocketError`; `BrokenPipe` when nobody looks any more.
+  func watch(_ observe: (Event) -> Void = { _ in }) async throws -> String {
     var view = AttentionView(client.hello, style: LiveTerminal.hasColours ? .coloured : .plain)
     var terminal = LiveTerminal()
     var printed = -1.0
