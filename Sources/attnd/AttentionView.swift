@@ -4,7 +4,7 @@ import AttentionSocket
 ///
 /// Holds the newest of everything that came from the socket and knows no terminal, so that a test
 /// can read the lines. Drawn by `LiveTerminal`.
-struct AttentionView {
+package struct AttentionView {
   private let model: ModelDescription
   private let keywords: [KeywordDescription]
   private let style: Style
@@ -16,9 +16,9 @@ struct AttentionView {
   private var windowSeconds = 0.0
 
   /// Whether lines may carry colours.
-  enum Style { case plain, coloured }
+  package enum Style { case plain, coloured }
 
-  init(_ hello: Hello, style: Style) {
+  package init(_ hello: Hello, style: Style) {
     model = hello.model
     keywords = hello.keywords
     self.style = style
@@ -28,7 +28,7 @@ struct AttentionView {
   }
 
   /// Takes in an event.
-  mutating func take(_ event: Event) {
+  package mutating func take(_ event: Event) {
     switch event {
     case .attention(let frame): self.frame = frame
     case .detection(let detection):
@@ -48,7 +48,7 @@ struct AttentionView {
   /// The whole view.
   ///
   /// - Parameter columns: Width of the terminal.
-  func lines(columns: Int) -> [String] {
+  package func lines(columns: Int) -> [String] {
     var lines = [title, "", levelLine, ""]
     let nameWidth = keywords.map(\.phrase.count).max() ?? 0
     // Name, two spaces, "0.97", a space, the bar, two spaces, the strip.
@@ -67,7 +67,7 @@ struct AttentionView {
   }
 
   /// A detection on one line.
-  static func line(
+  package static func line(
     _ detection: AttentionSocket.Detection, phrase: String, nameWidth: Int = 0
   ) -> String {
     "\(clock(detection.time))  \(pad(phrase, nameWidth))  score \(fixed(detection.score, 2))"
@@ -75,7 +75,7 @@ struct AttentionView {
   }
 
   /// The view in one line, for where nothing can be drawn over.
-  var summaryLine: String? {
+  package var summaryLine: String? {
     guard let frame else { return nil }
     let best = keywords.max {
       (frame.posteriors[$0.name] ?? 0) < (frame.posteriors[$1.name] ?? 0)
@@ -164,7 +164,7 @@ struct AttentionView {
 // MARK: Text
 
 /// A bar of eighths of a cell.
-func bar(_ fraction: Double, cells: Int) -> String {
+package func bar(_ fraction: Double, cells: Int) -> String {
   let eighths = Int((min(1, max(0, fraction)) * Double(cells * 8)).rounded())
   let partial = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
   let full = String(repeating: "█", count: eighths / 8) + partial
@@ -172,7 +172,7 @@ func bar(_ fraction: Double, cells: Int) -> String {
 }
 
 /// Seconds of stream time as minutes and seconds: 01:07.5, hours before them from the first on.
-func clock(_ seconds: Double) -> String {
+package func clock(_ seconds: Double) -> String {
   let tenths = Int(max(0, seconds) * 10)
   let (minutes, rest) = (tenths / 600, tenths % 600)
   let time = "\(twoDigits(minutes % 60)):\(twoDigits(rest / 10)).\(rest % 10)"
@@ -182,7 +182,7 @@ func clock(_ seconds: Double) -> String {
 private func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
 /// A number with so many decimals.
-func fixed(_ value: some BinaryFloatingPoint, _ decimals: Int) -> String {
+package func fixed(_ value: some BinaryFloatingPoint, _ decimals: Int) -> String {
   var scale = 1.0
   for _ in 0..<decimals { scale *= 10 }
   let value = Double(value)
@@ -196,7 +196,7 @@ func fixed(_ value: some BinaryFloatingPoint, _ decimals: Int) -> String {
 }
 
 /// Fills a text up with spaces: on the right, or with a negative width on the left.
-func pad(_ text: String, _ width: Int) -> String {
+package func pad(_ text: String, _ width: Int) -> String {
   let filling = String(repeating: " ", count: max(0, abs(width) - text.count))
   return width < 0 ? filling + text : text + filling
 }

@@ -5,17 +5,17 @@ import StreamingAttention
 
 extension ModelFile {
   /// The default model, which is part of the program (Models/default.safetensors).
-  static func embedded() throws -> ModelFile {
+  package static func embedded() throws -> ModelFile {
     let bytes = UnsafeBufferPointer(start: attnd_default_model, count: attnd_default_model_size)
     return try ModelFile(bytes: Array(bytes), name: "default (embedded)")
   }
 
   /// Samples a second that the model wants.
-  var sampleRate: Int { frontEnd.sampleRate }
+  package var sampleRate: Int { frontEnd.sampleRate }
 
   /// Samples between two steps of the network, and so between two attention frames.
-  var stepSamples: Int { frontEnd.hop * architecture.stride }
+  package var stepSamples: Int { frontEnd.hop * architecture.stride }
 
   /// Seconds between two steps of the network.
-  var stepSeconds: Double { Double(stepSamples) / Double(sampleRate) }
+  package var stepSeconds: Double { Double(stepSamples) / Double(sampleRate) }
 }

@@ -1,8 +1,8 @@
 /// Arrays of float32 in NumPy's format 1.0 (NumPy Enhancement Proposal 1): rows, C order, little
 /// endian.
-enum NumPyFile {
+package enum NumPyFile {
   /// The bytes of a file with an array of `rows.count / columns` rows.
-  static func bytes(_ values: [Float], columns: Int) -> [UInt8] {
+  package static func bytes(_ values: [Float], columns: Int) -> [UInt8] {
     let rows = columns > 0 ? values.count / columns : 0
     var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
     // Magic, version, length and header fill whole blocks of 64 bytes, the last a newline.

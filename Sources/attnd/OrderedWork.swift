@@ -10,7 +10,7 @@
 ///   - finished: Called on the caller's task as each piece ends, in any order, for a progress bar.
 ///   - emit: Given the results, in the order of the items.
 /// - Throws: What `emit` throws; pieces that run then are waited for.
-func inOrder<Item: Sendable, Result: Sendable>(
+package func inOrder<Item: Sendable, Result: Sendable>(
   _ items: [Item], jobs: Int,
   work: @escaping @Sendable (Item) -> Result,
   finished: () -> Void = {},

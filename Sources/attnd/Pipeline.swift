@@ -8,23 +8,23 @@ import StreamingAttention
 /// Start reading here. A hop of samples is read, the front end makes rows of it, the network
 /// takes the rows, and what comes of it is handed to whoever called: the daemon publishes it, the
 /// batch command prints it. Used by one thread; after `init` it allocates nothing.
-struct Pipeline: ~Copyable {
+package struct Pipeline: ~Copyable {
   /// What a step of the network has to say, with positions in samples of the stream.
-  struct Frame {
+  package struct Frame {
     /// Number of the step.
-    let index: Int
+    package let index: Int
     /// Position just after the last sample that the step has seen.
-    let position: Int
+    package let position: Int
     /// When that sample was captured, Unix seconds; nil for files and pipes.
-    let captured: Double?
+    package let captured: Double?
     /// Level of the samples since the frame before, dBFS.
-    let level: Float
+    package let level: Float
   }
 
   /// A hole in the sound: so many samples before `position` are missing.
-  struct Gap {
-    let position: Int
-    let samples: Int
+  package struct Gap {
+    package let position: Int
+    package let samples: Int
   }
 
   private var extractor: FeatureExtractor
@@ -38,7 +38,7 @@ struct Pipeline: ~Copyable {
   ///   - model: What to listen for, and every number of it.
   ///   - threshold: In place of every keyword's own; nil for those.
   /// - Throws: What the parts find wrong with their numbers.
-  init(_ model: ModelFile, threshold: Float? = nil) throws {
+  package init(_ model: ModelFile, threshold: Float? = nil) throws {
     let front = model.frontEnd
     var detector = model.detector
     if let threshold {
@@ -54,7 +54,7 @@ struct Pipeline: ~Copyable {
   }
 
   /// Samples of the stream so far, the lost ones included.
-  var position: Int { extractor.samples + lost }
+  package var position: Int { extractor.samples + lost }
 
   deinit { buffer.deallocate() }
 
@@ -68,7 +68,7 @@ struct Pipeline: ~Copyable {
   ///   - detection: Called after a step for each keyword that it detected.
   /// - Returns: Whether there was anything to read; false at the end of the source.
   /// - Throws: `AudioInputError` when the source fails.
-  mutating func advance(
+  package mutating func advance(
     reading source: borrowing any AudioSource,
     gap: (Gap) -> Void = { _ in },
     frame: (Frame, borrowing AttentionStream) -> Void = { _, _ in },

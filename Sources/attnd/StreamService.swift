@@ -6,12 +6,10 @@ import ServiceLifecycle
 import StreamingAttention
 
 /// What a stream came to, for the last line of a log or a summary.
-struct StreamSummary: Sendable {
-  var frames = 0
-  var detections = 0
-  var lostSamples = 0
-  /// Samples of the stream, the lost ones included.
-  var samples = 0
+package struct StreamSummary: Sendable {
+  package var frames = 0
+  package var detections = 0
+  package var lostSamples = 0
 }
 
 /// One stream of the daemon: a source, its pipeline, and the publisher that hands on what comes of
@@ -65,7 +63,6 @@ final class StreamService: Service {
         .stopped, reason: .deviceLost, text: "\(error)", epoch: 0, sample: pipeline.position)
       throw error
     }
-    output.summary.samples = pipeline.position
     publisher.state(
       .stopped, reason: .endOfFile, text: "\(source.name) has ended", epoch: 0,
       sample: pipeline.position)
@@ -74,7 +71,7 @@ final class StreamService: Service {
       "stream ended",
       metadata: [
         "frames": "\(summary.frames)", "detections": "\(summary.detections)",
-        "seconds": "\(fixed(Double(summary.samples) / Double(source.sampleRate), 2))",
+        "seconds": "\(fixed(Double(pipeline.position) / Double(source.sampleRate), 2))",
       ])
     return summary
   }
@@ -82,7 +79,7 @@ final class StreamService: Service {
 
 /// From the pipeline's terms to the socket's: steps to seconds, and into the publisher's records.
 /// Allocates nothing.
-struct StreamOutput {
+package struct StreamOutput {
   private let publisher: FramePublisher
   private let keywords: Int
   private let heads: Int
@@ -92,9 +89,9 @@ struct StreamOutput {
   private let secondsPerSample: Double
   private var captured = Double.nan
   private var position = 0
-  var summary = StreamSummary()
+  package private(set) var summary = StreamSummary()
 
-  init(model: ModelFile, publisher: FramePublisher) {
+  package init(model: ModelFile, publisher: FramePublisher) {
     self.publisher = publisher
     let architecture = model.architecture
     keywords = architecture.keywords
@@ -105,14 +102,14 @@ struct StreamOutput {
     stepSeconds = Float(model.stepSeconds)
   }
 
-  mutating func publish(_ gap: Pipeline.Gap) {
+  package mutating func publish(_ gap: Pipeline.Gap) {
     summary.lostSamples += gap.samples
     publisher.discontinuity(
       sample: gap.position - gap.samples, lostSamples: gap.samples, isExact: false,
       reason: .overrun, isReset: false)
   }
 
-  mutating func publish(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
+  package mutating func publish(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
     summary.frames += 1
     captured = frame.captured ?? .nan
     position = frame.position
@@ -144,7 +141,7 @@ struct StreamOutput {
     }
   }
 
-  mutating func publish(_ detection: StreamingAttention.Detection) {
+  package mutating func publish(_ detection: StreamingAttention.Detection) {
     summary.detections += 1
     publisher.detection(
       keyword: detection.keyword, score: detection.score, threshold: detection.threshold,
