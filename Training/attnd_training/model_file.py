@@ -39,6 +39,7 @@ def write(
     }
     metadata = {"attnd": json.dumps(document(configuration, thresholds, provenance))}
     save_file(tensors, str(path), metadata=metadata)
+    Path(path).chmod(0o644)  # safetensors leaves it to the owner alone
     if (size := Path(path).stat().st_size) > LARGEST_FILE:
         raise RecipeError(f"model {path}: {size} bytes, at most {LARGEST_FILE} allowed")
     read_document, read_tensors = read(path)
