@@ -1,0 +1,90 @@
+"""python -m attnd_training STEP six-words.toml, where STEP is features, train or export."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import features, model_file
+from .configuration import Configuration, RecipeError
+from .manifest import read_manifest, training_recordings
+from .streams import Composer
+from .thresholds import HeldOut
+from .training import Trainer
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="attnd_training", description=__doc__)
+    parser.add_argument("step", choices=["features", "train", "export"])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--work", type=Path, default=HERE / "work")
+    parser.add_argument("--out", type=Path, help="the model file that export writes")
+    arguments = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("ATTND_TRAINING_THREADS", "1")))
+    try:
+        data = os.environ.get("ATTND_DATA")
+        if not data:
+            raise RecipeError("ATTND_DATA is not set: the folder with manifest.tsv")
+        run(arguments, Configuration.read(arguments.recipe), Path(data))
+    except RecipeError as error:
+        print(f"attnd_training: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(arguments, configuration, data):
+    train, held_out = training_recordings(configuration, read_manifest(data))
+    work = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    if arguments.step == "features":
+        attnd = Path(os.environ.get("ATTND", HERE.parent / ".build/release/attnd"))
+        features.extract(attnd, data, train + held_out, work)
+        return
+    bank = features.RowBank.build(work, train + held_out)
+    composer = Composer(configuration, train, bank, data)
+    judge = HeldOut(configuration, held_out, bank)
+    speech = [
+        (r.path, np.asarray(bank[r.path]))
+        for r in train
+        if r.kind in ("speech", "tts-hard-negative")
+    ]
+    trainer = Trainer(configuration, composer, judge, speech, work)
+    if trainer.take_up():
+        print("going on from the last checkpoint", file=sys.stderr)
+    if arguments.step == "train":
+        trainer.run()
+        return
+    figures = judge.choose(trainer.average)
+    (work / "thresholds.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(json.dumps(figures, indent=1))
+    chosen = {name: entry["threshold"] for name, entry in figures["keywords"].items()}
+    out = arguments.out or work / f"{configuration.name}.safetensors"
+    model_file.write(
+        out, trainer.average, configuration, chosen, provenance(configuration, train, figures)
+    )
+    print(f"wrote {out}", file=sys.stderr)
+
+
+def provenance(configuration, train, figures):
+    licences = sorted({recording.licence for recording in train})
+    missed = sum(entry["missed"] for entry in figures["keywords"].values())
+    words = sum(entry["recordings"] for entry in figures["keywords"].values())
+    return {
+        "data": f"{len(train)} recordings, {sum(r.seconds for r in train) / 3600:.2f} h",
+        "recipe": f"Training/{configuration.name}.toml",
+        "command": "make train",
+        "seed": configuration.seed,
+        "licence": "trained on recordings under: " + ", ".join(licences),
+        "figures": f"held-out keywords found {words - missed} of {words}, at thresholds with at "
+        f"most {figures['allowed']} false alarms a word in {figures['hours']} h of speech",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""The loop: segments of many streams, state carried, weights averaged, mistakes mined."""
+
+import copy
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .configuration import Configuration
+from .network import KeywordNetwork, Output
+from .streams import Composer
+from .thresholds import HeldOut, posteriors_alone
+
+
+class StreamReader:
+    """The streams side by side, cut into segments; composes a session when one is used up."""
+
+    def __init__(self, configuration: Configuration, composer: Composer):
+        optimiser = configuration.optimiser
+        self._composer = composer
+        self._rows = optimiser["segment_rows"]
+        self._stride = configuration.architecture["stride"]
+        self._segments = configuration.streams["session_rows"] // self._rows
+        # The streams begin their sessions at different times.
+        self.places = [
+            [0, stream % self._segments] for stream in range(optimiser["streams"])
+        ]
+        self._sessions = [None] * optimiser["streams"]
+
+    def segment(self):
+        """Rows [B, rows, bins], the truths, and which streams begin anew here."""
+        rows, truths, restarts = [], [], []
+        for stream, place in enumerate(self.places):
+            number, segment = place
+            if self._sessions[stream] is None:
+                session = self._composer.session(stream, number)
+                self._sessions[stream] = session, self._composer.truth(session)
+            session, truth = self._sessions[stream]
+            first = segment * self._rows
+            rows.append(session.rows[first : first + self._rows])
+            steps = slice(first // self._stride, (first + self._rows) // self._stride)
+            truths.append(
+                (truth.target[steps], truth.weight[steps], truth.word[steps],
+                 truth.span[steps] - first // self._stride)
+            )
+            restarts.append(segment == 0 and session.restarts)
+            place[1] += 1
+            if place[1] == self._segments:
+                place[:] = [number + 1, 0]
+                self._sessions[stream] = None
+        truth = [torch.from_numpy(np.stack(part)) for part in zip(*truths)]
+        return torch.from_numpy(np.stack(rows)), truth, torch.tensor(restarts)
+
+
+def losses(output: Output, truth, window: int):
+    """Cross-entropy of the posteriors, and of the attention against the word's span, a step."""
+    target, weight, word, span = truth
+    answer = functional.binary_cross_entropy_with_logits(
+        output.logits, target, weight=weight, reduction="sum"
+    )
+    stream, step = torch.nonzero(word >= 0, as_tuple=True)
+    head = word[stream, step]
+    # In scores, position window - 1 + t is step t; a step sees positions t ... t + window - 1.
+    first = torch.maximum(span[stream, step, 0] + window - 1, step)
+    last = torch.minimum(span[stream, step, 1] + window - 1, step + window - 1)
+    seen = first <= last
+    stream, step, head, first, last = (x[seen] for x in (stream, step, head, first, last))
+    scores = torch.where(torch.isinf(output.scores), 0, output.scores)
+    total = functional.pad(scores.cumsum(dim=1), (0, 0, 1, 0))
+    mean = (total[stream, last + 1, head] - total[stream, first, head]) / (last + 1 - first)
+    guide = (output.log_sums[stream, step, head] - mean).sum()
+    steps = word.numel()
+    return answer / steps, guide / steps
+
+
+class Trainer:
+    def __init__(self, configuration: Configuration, composer, held_out: HeldOut, speech, work):
+        """`speech` is what is mined: (path, rows) of every negative recording."""
+        self._configuration = configuration
+        self._settings = configuration.optimiser
+        self._composer = composer
+        self._held_out = held_out
+        self._speech = speech
+        self._work = Path(work)
+        torch.manual_seed(configuration.seed)
+        self._network = KeywordNetwork(configuration, self._settings["dropout"])
+        self._set_normalisation()
+        self.average = copy.deepcopy(self._network).eval()
+        self._optimiser = torch.optim.Adam(
+            self._network.parameters(), lr=self._settings["learning_rate"], betas=(0.9, 0.98)
+        )
+        self._reader = StreamReader(configuration, composer)
+        self._state = self._network.start(self._settings["streams"])
+        self._update = 0
+        self._seconds = 0.0
+
+    def _set_normalisation(self):
+        """Mean and scale of the compressed rows, over streams that training never sees again."""
+        sessions = [self._composer.session(1_000_000 + n, 0).rows for n in range(100)]
+        state = self._network.start(len(sessions))
+        rows, _ = self._network.compression(torch.from_numpy(np.stack(sessions)), state.smoothed)
+        self._network.feature.mean.copy_(rows.mean(dim=(0, 1)))
+        self._network.feature.scale.copy_(1 / rows.std(dim=(0, 1)))
+
+    # MARK: Checkpoints
+
+    @property
+    def _checkpoint(self):
+        return self._work / "checkpoint.pt"
+
+    def _save(self):
+        document = {
+            "network": self._network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "state": vars(self._state),
+            "places": self._reader.places,
+            "mined": self._composer.mined,
+            "update": self._update,
+            "seconds": self._seconds,
+            "random": torch.get_rng_state(),
+        }
+        torch.save(document, self._checkpoint.with_suffix(".part"))
+        os.replace(self._checkpoint.with_suffix(".part"), self._checkpoint)
+
+    def take_up(self) -> bool:
+        """Goes on from the last checkpoint, if there is one."""
+        if not self._checkpoint.exists():
+            return False
+        document = torch.load(self._checkpoint, weights_only=True)
+        self._network.load_state_dict(document["network"])
+        self.average.load_state_dict(document["average"])
+        self._optimiser.load_state_dict(document["optimiser"])
+        for name, tensor in document["state"].items():
+            setattr(self._state, name, tensor)
+        self._reader.places[:] = document["places"]
+        self._composer.mined = [tuple(place) for place in document["mined"]]
+        self._update, self._seconds = document["update"], document["seconds"]
+        torch.set_rng_state(document["random"])
+        return True
+
+    # MARK: The loop
+
+    def run(self):
+        settings, total = self._settings, self._settings["updates"]
+        log = open(self._work / "log.jsonl", "a", encoding="utf-8")
+        sums, began = np.zeros(2), time.monotonic()
+        while self._update < total:
+            sums += self._step()
+            if self._update % settings["log_every"] == 0:
+                now = time.monotonic()
+                self._seconds += now - began
+                began = now
+                answer, guide = sums / settings["log_every"]
+                sums[:] = 0
+                hours = self._update * settings["streams"] * settings["segment_rows"]
+                hours *= self._configuration.row_seconds / 3600
+                line = {
+                    "update": self._update,
+                    "hours": round(hours, 2),
+                    "seconds": round(self._seconds, 1),
+                    "loss": round(answer, 5),
+                    "guide": round(guide, 5),
+                    "learning_rate": self._rate(),
+                }
+                print(json.dumps(line), file=log, flush=True)
+                left = self._seconds / self._update * (total - self._update)
+                print(
+                    f"\r{self._update}/{total}  {hours:.0f} h  loss {answer:.4f}"
+                    f"  guide {guide:.4f}  {left / 60:.0f} min left ",
+                    end="",
+                    file=sys.stderr,
+                )
+            if self._update % settings["mine_every"] == 0 and self._update < total:
+                self._mine(log)
+            if self._update % settings["checkpoint_every"] == 0 or self._update == total:
+                self._save()
+        print(file=sys.stderr)
+
+    def _rate(self):
+        """Up in a straight line, level, down in a straight line."""
+        settings = self._settings
+        up = (self._update + 1) / settings["warm_up"]
+        down = (settings["updates"] - self._update) / settings["cool_down"]
+        return settings["learning_rate"] * min(up, 1, down)
+
+    def _step(self):
+        settings = self._settings
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate()
+        energy, truth, restarts = self._reader.segment()
+        if restarts.any():
+            self._state.restart(restarts)
+        self._network.train()
+        output, self._state = self._network(energy, self._state, self._mask())
+        answer, guide = losses(output, truth, self._network.attention.window)
+        loss = answer + self._configuration.loss["guide"] * guide
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), settings["clip"])
+        self._optimiser.step()
+        self._update += 1
+        keep = min(settings["average"], (1 + self._update) / (10 + self._update))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self._network.parameters()):
+                mean.lerp_(now, 1 - keep)
+        return np.array([float(answer.detach()), float(guide.detach())])
+
+    def _mask(self):
+        """Up to two bands of up to six bins blanked, for a segment, in some of the streams."""
+        streams, bins = self._settings["streams"], self._configuration.front_end["bins"]
+        mask = torch.ones(streams, 1, bins)
+        place = torch.arange(bins)
+        for _ in range(2):
+            first = torch.randint(0, bins, (streams, 1))
+            width = torch.randint(1, 7, (streams, 1))
+            chosen = torch.rand(streams, 1) < self._settings["masks"] / 2
+            mask[:, 0][chosen & (place >= first) & (place < first + width)] = 0
+        return mask
+
+    def _mine(self, log):
+        """Lists the places in training speech that the averaged network takes for a keyword.
+
+        A third of the speech at a time, by turns; what the others gave is kept.
+        """
+        began, parts = time.monotonic(), 3
+        turn = self._update // self._settings["mine_every"] % parts
+        part = self._speech[turn::parts]
+        posteriors = posteriors_alone(self.average, [rows for _, rows in part])
+        stride, apart = self._configuration.architecture["stride"], 25
+        peaks = []
+        for (path, _), clip in zip(part, posteriors):
+            scores = clip.max(axis=1) if len(clip) else np.zeros(0)
+            while len(scores) and scores[best := int(scores.argmax())] > 0.05:
+                peaks.append((float(scores[best]), path, best * stride))
+                scores[max(0, best - apart) : best + apart] = 0
+        peaks.sort(reverse=True)
+        heard = {path for path, _ in part}
+        kept = [place for place in self._composer.mined if place[0] not in heard]
+        self._composer.mined = kept + [(path, row) for _, path, row in peaks[:500]]
+        line = {
+            "update": self._update,
+            "mined": len(peaks),
+            "mined_over_half": sum(score > 0.5 for score, _, _ in peaks),
+            "held_out": self._held_out.choose(self.average, copies=False),
+            "mining_seconds": round(time.monotonic() - began, 1),
+        }
+        print(json.dumps(line), file=log, flush=True)

@@ -1,0 +1,82 @@
+"""What was trained, what was written and what the equations say are one model."""
+
+import os
+import subprocess
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from attnd_training import model_file, reference
+
+THRESHOLDS = dict.fromkeys(
+    ["alexa", "computer", "jarvis", "smart_mirror", "snowboy", "view_glass"], 0.5
+)
+DEFAULT_MODEL = Path(__file__).resolve().parents[2] / "Models/default.safetensors"
+
+
+def network_posteriors(network, energy):
+    posteriors, _ = network.posteriors(torch.from_numpy(energy)[None])
+    return posteriors[0].numpy()
+
+
+def test_the_network_agrees_with_the_exported_file_run_step_by_step(
+    network, configuration, energy, tmp_path
+):
+    path = tmp_path / "model.safetensors"
+    model_file.write(path, network, configuration, THRESHOLDS, {})
+    expected, alpha = reference.posteriors(path, energy)
+    found = network_posteriors(network, energy)
+    assert found.shape == (133, 6)
+    # Both are exact but for float32's rounding: 1e-5 is what the tests of attnd allow as well.
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert expected.std() > 0.01, "posteriors that don't move prove nothing"
+    np.testing.assert_allclose(alpha.sum(axis=2), 1, atol=1e-12)
+
+
+def test_rows_that_attnd_wrote_give_the_same_in_both(network, configuration, tmp_path):
+    attnd = os.environ.get("ATTND")
+    if not attnd:
+        pytest.skip("ATTND is not set")
+    rng = np.random.default_rng(3)
+    loud = np.repeat(10 ** rng.uniform(1, 4, 40), 800)
+    samples = (rng.standard_normal(32000) * loud).clip(-32768, 32767).astype("<i2")
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(samples.tobytes())
+    command = [attnd, "features", "--compression", "linear", "--out", str(tmp_path)]
+    subprocess.run([*command, str(tmp_path / "sound.wav")], check=True)
+    energy = np.load(tmp_path / "sound.npy")
+    assert energy.shape == (198, 40) and energy.dtype == np.float32
+    path = tmp_path / "model.safetensors"
+    model_file.write(path, network, configuration, THRESHOLDS, {})
+    expected, _ = reference.posteriors(path, energy)
+    np.testing.assert_allclose(network_posteriors(network, energy), expected, atol=1e-5)
+
+
+def test_a_model_file_is_read_back_as_it_was_written(network, configuration, tmp_path):
+    path = tmp_path / "model.safetensors"
+    model_file.write(path, network, configuration, THRESHOLDS, {"seed": 1})
+    document, tensors = model_file.read(path)
+    assert document["provenance"] == {"seed": 1}
+    assert [keyword["threshold"] for keyword in document["keywords"]] == [0.5] * 6
+    assert set(tensors) == set(network.state_dict())
+    again = model_file.read_network(path, configuration)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+
+
+@pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="no model was trained yet")
+def test_the_shipped_model_agrees_with_its_recipe_and_its_reference(configuration, energy):
+    document, tensors = model_file.read(DEFAULT_MODEL)
+    assert document["front_end"] == configuration.front_end
+    assert document["architecture"] == configuration.architecture
+    assert document["detector"] == configuration.detector
+    expected, _ = reference.posteriors(DEFAULT_MODEL, energy)
+    found = network_posteriors(model_file.read_network(DEFAULT_MODEL, configuration), energy)
+    # Trained weights are larger than random ones, and so is what rounding does.
+    np.testing.assert_allclose(found, expected, atol=1e-4)
