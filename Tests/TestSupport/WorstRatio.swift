@@ -11,7 +11,7 @@ import Glibc
 package struct WorstRatio: CustomStringConvertible {
   /// What is measured.
   package let name: String
-  /// Largest error / tolerance; a NaN counts as infinite. 0 when nothing was added.
+  /// Largest error / tolerance, 0 when nothing was added; a NaN counts as infinite.
   package private(set) var value = 0.0
   /// How many errors were added.
   package private(set) var count = 0
