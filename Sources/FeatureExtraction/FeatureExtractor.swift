@@ -14,12 +14,13 @@ public struct FeatureExtractor: ~Copyable {
 
   private var frames: FrameBuffer
   private let window: FloatBuffer
-  private let transform: FourierTransform
+  private var transform: FourierTransform
   private let filterbank: MelFilterbank
   private var normalisation: Normalisation
   private let prepared: FloatBuffer
   private let power: FloatBuffer
   private let row: FloatBuffer
+  private var hasEnded = false
 
   /// Rows given out since the start.
   public private(set) var rows = 0
@@ -30,7 +31,8 @@ public struct FeatureExtractor: ~Copyable {
   ///   - frontEnd: The numbers.
   ///   - mean: Subtracted from each bin of a compressed row; zeros when absent.
   ///   - scale: What each bin is multiplied by after that; ones when absent.
-  /// - Throws: `FrontEndError` when the front end cannot be.
+  /// - Throws: `FrontEndError` when the front end cannot be, or mean and scale are not as many as
+  ///   its bins, not finite, or so large that a row could overflow.
   public init(
     _ frontEnd: FrontEnd, mean: [Float]? = nil, scale: [Float]? = nil
   ) throws(FrontEndError) {
@@ -43,6 +45,8 @@ public struct FeatureExtractor: ~Copyable {
         field: "feature.mean and feature.scale", found: "\(mean.count) and \(scale.count) long",
         expected: "\(bins) each, a number per bin")
     }
+    try Normalisation.check("feature.mean", mean, limit: Normalisation.largestMean)
+    try Normalisation.check("feature.scale", scale, limit: Normalisation.largestScale)
     self.frontEnd = frontEnd
     frames = FrameBuffer(frontEnd)
     window = FloatBuffer(frontEnd.window.coefficients(length: frontEnd.frameLength))
@@ -62,10 +66,13 @@ public struct FeatureExtractor: ~Copyable {
 
   /// Takes samples and gives out each row that they complete.
   ///
+  /// After `finish` only once the extractor has been reset.
+  ///
   /// - Parameters:
   ///   - samples: The next samples of the stream.
   ///   - body: Called with each row, `bins` floats, oldest first.
   public mutating func push(_ samples: Span<Float>, _ body: (Span<Float>) -> Void) {
+    precondition(!hasEnded, "A recording that has ended takes no more samples")
     samples.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
       var offset = 0
@@ -83,6 +90,7 @@ public struct FeatureExtractor: ~Copyable {
   ///
   /// - Parameter body: Called with each row, oldest first.
   public mutating func finish(_ body: (Span<Float>) -> Void) {
+    hasEnded = true
     let total = frontEnd.rows(inSamples: frames.samples)
     while rows < total {
       frames.mirrorEnd()
@@ -96,6 +104,7 @@ public struct FeatureExtractor: ~Copyable {
     frames.reset()
     normalisation.reset()
     rows = 0
+    hasEnded = false
   }
 
   private mutating func giveRow(_ body: (Span<Float>) -> Void) {

@@ -55,7 +55,7 @@ public struct FourierTransform: ~Copyable {
   ///   - samples: The frame, `size` samples.
   ///   - body: Given the real and the imaginary parts of the spectrum, `bins` each.
   /// - Returns: What `body` returns.
-  public func callAsFunction<Result>(
+  public mutating func callAsFunction<Result>(
     _ samples: Span<Float>, _ body: (_ re: Span<Float>, _ im: Span<Float>) -> Result
   ) -> Result {
     precondition(samples.count == size, "A frame has as many samples as the transform")
@@ -69,7 +69,7 @@ public struct FourierTransform: ~Copyable {
   }
 
   /// Transforms `size` samples; the result stays valid until the next call.
-  func transform(_ samples: UnsafePointer<Float>) -> Butterflies.Complex {
+  mutating func transform(_ samples: UnsafePointer<Float>) -> Butterflies.Complex {
     let half = size / 2
     let base = scratch.pointer
     var from = Butterflies.Complex(re: base, im: base + half)

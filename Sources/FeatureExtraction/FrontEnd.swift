@@ -126,7 +126,11 @@ public struct FrontEnd: Sendable, Equatable {
 
   /// Number of rows that `samples` samples give, all of them known (the recording has ended).
   ///
+  /// With `Edges.mirror` a recording that ends before its first frame does gives no row; Kaldi
+  /// would mirror it again and again.
+  ///
   /// - Parameter samples: Samples in the recording.
+  /// - Returns: Rows, 0 or more.
   public func rows(inSamples samples: Int) -> Int {
     switch edges {
     case .snip: samples < frameLength ? 0 : 1 + (samples - frameLength) / hop
@@ -137,6 +141,7 @@ public struct FrontEnd: Sendable, Equatable {
   /// Position just after the last sample of row `row`'s frame, from the start of the stream.
   ///
   /// - Parameter row: Index of the row, from 0.
+  /// - Returns: A position in samples; with `Edges.mirror` it may lie behind the recording's end.
   public func endPosition(ofRow row: Int) -> Int {
     switch edges {
     case .snip: row * hop + frameLength

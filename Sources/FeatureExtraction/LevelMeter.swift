@@ -2,7 +2,8 @@ import Kernels
 
 /// How loud a stream is: root mean square of the samples since the last reading.
 public struct LevelMeter: Sendable {
-  private var energy: Float = 0
+  /// Double: a meter that is seldom read must not stop at the float that one block can't move.
+  private var energy = 0.0
   private var samples = 0
 
   /// A meter that has heard nothing.
@@ -14,16 +15,18 @@ public struct LevelMeter: Sendable {
   public mutating func push(_ block: Span<Float>) {
     block.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      energy += Reduction.dot(base, base, count: buffer.count)
+      energy += Double(Reduction.dot(base, base, count: buffer.count))
     }
     samples += block.count
   }
 
   /// Reads the meter and begins anew.
   ///
-  /// - Returns: dBFS: 0 for a full-scale square wave, -120 at least, also for no samples.
+  /// - Returns: dBFS: 0 for a full-scale square wave, -120 at least, also for no samples; 300 at
+  ///   most, also when a sample was a NaN.
   public mutating func read() -> Float {
     defer { self = LevelMeter() }
-    return Logarithm.decibels(power: samples > 0 ? energy / Float(samples) : 0, floor: -120)
+    let power = samples > 0 ? Float(energy / Double(samples)) : 0
+    return Logarithm.decibels(power: power, floor: -120)
   }
 }

@@ -6,7 +6,7 @@ import Kernels
 ///
 /// Kaldi's convention: `mel(f) = 1127 ln(1 + f / 700)` (HTK book, section 5.4), triangles linear
 /// in mel with peak 1 and no area normalisation; the Nyquist bin is never used.
-public struct MelFilterbank: ~Copyable {
+struct MelFilterbank: ~Copyable {
   /// A filter's place: its first bin of the spectrum, its bins, where its weights begin.
   private struct Filter {
     let firstBin: Int
@@ -20,7 +20,7 @@ public struct MelFilterbank: ~Copyable {
   /// Makes the triangles for a front end.
   ///
   /// - Parameter frontEnd: The number of bins, the edges, the rate and the transform's size.
-  public init(_ frontEnd: FrontEnd) {
+  init(_ frontEnd: FrontEnd) {
     let low = Self.mel(frontEnd.lowFrequency)
     let high = Self.mel(frontEnd.highFrequency)
     let width = (high - low) / Double(frontEnd.bins + 1)

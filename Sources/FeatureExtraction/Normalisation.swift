@@ -8,6 +8,20 @@ struct Normalisation: ~Copyable {
   private let runningEnergy: FloatBuffer
   private var isAtStart = true
 
+  /// Limits of mean and scale: (1e30 + 1e30) 1e8 is still a float, and no energy is above 1e30.
+  static let largestMean: Float = 1e30
+  static let largestScale: Float = 1e8
+
+  /// Refuses numbers that would let a row overflow.
+  static func check(
+    _ field: String, _ values: [Float], limit: Float
+  ) throws(FrontEndError) {
+    for (i, value) in values.enumerated() where !(value.magnitude <= limit) {
+      throw FrontEndError(
+        field: "\(field)[\(i)]", found: "\(value)", expected: "\(-limit) to \(limit)")
+    }
+  }
+
   init(_ compression: FrontEnd.Compression, mean: [Float], scale: [Float]) {
     self.compression = compression
     self.mean = FloatBuffer(mean)

@@ -10,8 +10,9 @@ public enum Exponential {
   /// exponent.
   @inline(__always)
   static func value(_ x: Float) -> Float {
-    let overflow: Float = 88.722_839
-    let underflow: Float = -87.336_544
+    // The least floats whose exponentials are infinite, and 2^-126 or more.
+    let overflow: Float = 0x1.62e43p6
+    let underflow: Float = -0x1.5d589ep6
     var clamped = x < overflow ? x : overflow
     clamped = clamped > underflow ? clamped : underflow
     // Adding 1.5 x 2^23 leaves the nearest integer in the low bits of the sum.
@@ -29,7 +30,7 @@ public enum Exponential {
     let mantissa = r * r * p + r + 1
     let scaled = Float(bitPattern: mantissa.bitPattern &+ (shifted.bitPattern &<< 23))
     var result = x < underflow ? 0 : scaled
-    result = x > overflow ? Float.infinity : result
+    result = x >= overflow ? Float.infinity : result
     return x == x ? result : Float.nan
   }
 

@@ -44,7 +44,7 @@ public enum Framing {
     }
   }
 
-  /// Brings energies into 0 ... 1e30: a NaN becomes 0.
+  /// Brings energies to between 0 and 1e30: a NaN becomes 0.
   ///
   /// Samples beyond all measure give infinite energies; a NaN or an infinity that got into a
   /// recurrent state would never leave it.

@@ -40,7 +40,9 @@ public enum Reduction {
   ///   - y: The other.
   ///   - count: Elements of each.
   /// - Returns: The dot product.
-  public static func dot(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int) -> Float {
+  public static func dot(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int
+  ) -> Float {
     var lanes = SIMD8<Float>(repeating: 0)
     let whole = count & ~7
     var i = 0
