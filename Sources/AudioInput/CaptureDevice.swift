@@ -75,6 +75,8 @@ final class CaptureDevice: @unchecked Sendable {
     clock = CaptureClock(rate: setup.rate)
     let samples = setup.periodSize * setup.channels
     bytes = .allocate(byteCount: samples * setup.encoding.bytesPerSample, alignment: 16)
+    // A plugin that claims samples without writing any (type null does) then gives silence.
+    bytes.initializeMemory(as: UInt8.self, repeating: 0)
     interleaved = .allocate(capacity: samples)
     settled = true
   }

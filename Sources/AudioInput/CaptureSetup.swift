@@ -38,8 +38,11 @@ public struct CaptureOffer: Hashable, Sendable, CustomStringConvertible {
     var low: UInt32 = 0
     var high: UInt32 = 0
     func range() -> ClosedRange<Int> { Int(low)...max(Int(low), Int(high)) }
-    snd_pcm_hw_params_get_rate_min(parameters, &low, nil)
-    snd_pcm_hw_params_get_rate_max(parameters, &high, nil)
+    var direction: Int32 = 0
+    snd_pcm_hw_params_get_rate_min(parameters, &low, &direction)
+    snd_pcm_hw_params_get_rate_max(parameters, &high, &direction)
+    // A direction of -1: the end itself is excluded; plug says "8000 and a little" so.
+    if direction < 0 && high > 0 { high -= 1 }
     rates = range()
     snd_pcm_hw_params_get_channels_min(parameters, &low)
     snd_pcm_hw_params_get_channels_max(parameters, &high)

@@ -25,6 +25,7 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   private let thread: CaptureThread?
   private let resampler: Resampler
   private var started = false
+  private var fault: AudioInputError?
   private var pendingLoss = 0
   /// The card's samples before the present stretch, lost ones included.
   private var stretchStart: Int64 = 0
@@ -113,7 +114,7 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
       start = try beginStretch(notBefore: start.advanced(by: count))
       count = 0
     }
-    if count == 0, buffer.count > 0, let fault = thread?.fault { throw fault }
+    if count == 0, buffer.count > 0, let fault { throw fault }
     let missing = Int(start.index - position.index)
     lost.wrappingAdd(missing, ordering: .relaxed)
     position = start.advanced(by: count)
@@ -133,6 +134,7 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
     while filled < block.count {
       switch ring.next() {
       case .ended:
+        fault = ring.endReason
         return filled
       case .loss(let samples):
         pendingLoss = samples

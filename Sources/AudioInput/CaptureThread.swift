@@ -8,8 +8,7 @@ import Synchronization
 /// it (SCHED_FIFO needs CAP_SYS_NICE or an rtprio limit); otherwise the card's half second of
 /// buffer has to do.
 final class CaptureThread: @unchecked Sendable {
-  // Unchecked: `device`, `period` and `fault` are the thread's until it has finished the ring,
-  // `handle` is the owner's.
+  // Unchecked: `device` and `period` are the thread's, `handle` is the owner's.
 
   /// Above ordinary real-time work of a desktop, below the kernel's interrupt threads (50).
   private static let priority: Int32 = 20
@@ -19,8 +18,6 @@ final class CaptureThread: @unchecked Sendable {
   private let period: UnsafeMutableBufferPointer<Float>
   private let stopping = Atomic(false)
   private var handle: pthread_t?
-  /// What ended the capture; to be read once the ring has ended.
-  private(set) var fault: AudioInputError?
 
   init(device: CaptureDevice, ring: SampleRing) {
     precondition(ring.blockSize >= device.periodSize, "a period must fit into the ring's block")
@@ -95,9 +92,9 @@ final class CaptureThread: @unchecked Sendable {
           UnsafeBufferPointer(start: start, count: got.count), captured: got.captured,
           lostBefore: got.lostBefore)
       }
+      ring.finish()
     } catch {
-      fault = error
+      ring.finish(error)
     }
-    ring.finish()
   }
 }

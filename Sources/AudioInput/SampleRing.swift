@@ -14,8 +14,8 @@ import Synchronization
 /// block that finds room. The writer never waits. The reader waits on a semaphore, which the
 /// writer touches only when the reader has said that it waits.
 package final class SampleRing: @unchecked Sendable {
-  // Unchecked: block contents are handed over through `written` and `consumed`; `pendingLoss`
-  // is the writer's, `offset` and `lossPassed` are the reader's.
+  // Unchecked: block contents are handed over through `written` and `consumed`, `fault` through
+  // `finished`; `pendingLoss` is the writer's, `offset` and `lossPassed` are the reader's.
 
   /// What comes next in the stream.
   package enum Next: Equatable {
@@ -45,6 +45,7 @@ package final class SampleRing: @unchecked Sendable {
   private let cancelled = Atomic(false)
   private let readerWaits = Atomic(false)
   private let dropped = Atomic(0)
+  private var fault: AudioInputError?
   private var pendingLoss = 0
   private var offset = 0
   private var lossPassed = false
@@ -105,8 +106,9 @@ package final class SampleRing: @unchecked Sendable {
     wakeReader()
   }
 
-  /// Says that nothing follows; the reader gets what is there, then `ended`.
-  package func finish() {
+  /// Says that nothing follows, and why; the reader gets what is there, then `ended`.
+  package func finish(_ fault: AudioInputError? = nil) {
+    self.fault = fault
     finished.store(true, ordering: .sequentiallyConsistent)
     wakeReader()
   }
@@ -135,6 +137,11 @@ package final class SampleRing: @unchecked Sendable {
       if isFinished { return .ended }
       waitForWriter(at: index)
     }
+  }
+
+  /// Why nothing follows; nil as long as the writer hasn't finished, and when all was well.
+  package var endReason: AudioInputError? {
+    finished.load(ordering: .acquiring) ? fault : nil
   }
 
   /// Goes past the loss that `next` told of.

@@ -1,6 +1,7 @@
 import AudioInput
 import CSndFile
 import Glibc
+import Synchronization
 
 /// The numbers 0 ..< count at a rate, as a tone of amplitude 0.5 that starts at phase 0.
 func tone(_ hertz: Double, rate: Int, count: Int) -> [Float] {
@@ -53,9 +54,9 @@ func noise(seed: UInt64, count: Int) -> [Float] {
 }
 
 /// A folder for one test's files, gone with it.
-final class Scratch {
+final class Scratch: Sendable {
   let folder: String
-  private var paths: [String] = []
+  private let paths = Mutex<[String]>([])
 
   init() {
     var template = Array("/tmp/attnd-test-XXXXXX".utf8CString)
@@ -65,13 +66,17 @@ final class Scratch {
   }
 
   deinit {
-    for path in paths { unlink(path) }
+    remove()
+  }
+
+  func remove() {
+    for path in paths.withLock({ $0 }) { unlink(path) }
     rmdir(folder)
   }
 
   func path(_ name: String) -> String {
     let path = folder + "/" + name
-    paths.append(path)
+    paths.withLock { $0.append(path) }
     return path
   }
 
@@ -143,6 +148,7 @@ func readUntilFault(_ source: any AudioSource) -> (samples: Int, fault: AudioInp
       let got = try source.read(into: block)
       guard got.count > 0 else { return (count, nil) }
       count += got.count
+      precondition(count < 100_000_000, "the source never ends")
     }
   } catch {
     return (count, error)

@@ -30,7 +30,8 @@ struct FormatCase: CustomTestStringConvertible {
     .init(name: "s24.wav", format: SF_FORMAT_WAV | SF_FORMAT_PCM_24, rate: 44100, snrDecibels: 110),
     .init(name: "f32.wav", format: SF_FORMAT_WAV | SF_FORMAT_FLOAT, rate: 48000, snrDecibels: 110),
     .init(name: "f32.wav", format: SF_FORMAT_WAV | SF_FORMAT_FLOAT, rate: 22050, snrDecibels: 110),
-    .init(name: "s16.rf64", format: SF_FORMAT_RF64 | SF_FORMAT_PCM_16, rate: 16000, snrDecibels: 91),
+    .init(
+      name: "s16.rf64", format: SF_FORMAT_RF64 | SF_FORMAT_PCM_16, rate: 16000, snrDecibels: 91),
     .init(
       name: "s16.aiff", format: SF_FORMAT_AIFF | SF_FORMAT_PCM_16, rate: 32000, snrDecibels: 91),
     .init(
@@ -88,7 +89,8 @@ struct FormatCase: CustomTestStringConvertible {
     #expect(peak == 3200)
   }
 
-  @Test("The number of samples is the rounded ratio", arguments: [0, 1, 2, 3, 100, 4095, 4096, 4097])
+  @Test(
+    "The number of samples is the rounded ratio", arguments: [0, 1, 2, 3, 100, 4095, 4096, 4097])
   func lengthIsRounded(extra: Int) throws {
     let count = 4096 * 3 + extra
     let path = try #require(
@@ -236,7 +238,8 @@ struct FormatCase: CustomTestStringConvertible {
       scratch.writeSound([], SF_FORMAT_WAV | SF_FORMAT_PCM_16, rate: 16000, to: "header.wav"))
     #expect(message(header) == "\(header): holds no samples")
     #expect(throws: AudioInputError.empty(name: "demo")) {
-      try SoundFile(bytes: UnsafeRawBufferPointer(start: nil, count: 0), name: "demo", sampleRate: 16000)
+      try SoundFile(
+        bytes: UnsafeRawBufferPointer(start: nil, count: 0), name: "demo", sampleRate: 16000)
     }
   }
 

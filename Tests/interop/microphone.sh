@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# A live microphone without hardware: plays a clip into a null sink of a PulseAudio server of its
+# own, and lets attnd listen to that sink's monitor through ALSA.
+#
+#     Tests/interop/microphone.sh ATTND [CLIP]    attnd listens; prints detections as JSON lines
+#     Tests/interop/microphone.sh --check [CLIP]  arecord listens; proves the microphone itself
+#
+# Ends with 0 when something was heard. Everything it starts and writes is gone when it ends; it
+# touches no other sound server and no configuration of the user's.
+# Needs pulseaudio, pactl and paplay, and ALSA's pulse plugin (Debian: pulseaudio,
+# pulseaudio-utils, libasound2-plugins).
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+listener=${1:?usage: $0 ATTND|--check [CLIP]}
+clip=${2:-$here/../Fixtures/keywords.flac}
+
+needed=(pulseaudio pactl paplay)
+if [ "$listener" = --check ]; then needed+=(arecord python3); else needed+=(python3); fi
+for program in "${needed[@]}"; do
+  command -v "$program" > /dev/null && continue
+  echo "microphone.sh: skipped, $program is not installed"
+  exit 0
+done
+
+room=$(mktemp -d)
+started=()
+cleanup() {
+  # Last started, first ended: whoever listens goes before the server.
+  for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+    kill "${started[i]}" 2> /dev/null || true
+    wait "${started[i]}" 2> /dev/null || true
+  done
+  rm -rf "$room"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# The server: one sink that nobody hears. norewinds=1: without it the monitor is two seconds late.
+export HOME=$room XDG_RUNTIME_DIR=$room PULSE_RUNTIME_PATH=$room/pulse
+export PULSE_SERVER=unix:$room/native
+unset PULSE_COOKIE PULSE_SINK PULSE_SOURCE
+cat > "$room/server.pa" << END
+load-module module-native-protocol-unix socket=$room/native auth-anonymous=1
+load-module module-null-sink sink_name=mic rate=16000 channels=1 format=s16le norewinds=1
+set-default-source mic.monitor
+END
+pulseaudio -n -F "$room/server.pa" --daemonize=no --exit-idle-time=-1 --use-pid-file=no \
+  --log-target=file:"$room/server.log" &
+started+=($!)
+for _ in $(seq 100); do
+  pactl info > /dev/null 2>&1 && break
+  sleep 0.1
+done
+if ! pactl info > /dev/null 2>&1; then
+  echo "microphone.sh: PulseAudio does not start:" >&2
+  cat "$room/server.log" >&2
+  exit 1
+fi
+
+# The device: ALSA's own configuration, and one PCM on the monitor.
+cat > "$room/asound.conf" << END
+</usr/share/alsa/alsa.conf>
+pcm.livemic {
+  type pulse
+  server "unix:$room/native"
+  device "mic.monitor"
+}
+END
+export ALSA_CONFIG_PATH=$room/asound.conf
+
+if [ "$listener" = --check ]; then
+  arecord -q -D livemic -f S16_LE -r 16000 -c 1 -d 4 -t raw "$room/heard.raw" &
+  recorder=$!
+  paplay -d mic "$clip" &
+  started+=($!)
+  wait "$recorder"
+  python3 - "$room/heard.raw" << 'END'
+import array, math, sys
+heard = array.array("h", open(sys.argv[1], "rb").read())
+loudest = max(map(abs, heard), default=0)
+power = sum(sample * sample for sample in heard) / max(len(heard), 1)
+print(f"heard {len(heard) / 16000:.2f} s, peak {20 * math.log10(max(loudest, 1) / 32768):.1f} dBFS, "
+      f"level {10 * math.log10(max(power, 1e-9) / 32768**2):.1f} dBFS")
+sys.exit(0 if loudest > 3000 else 1)
+END
+  exit
+fi
+
+"$listener" run --device livemic --socket "$room/attnd.sock" &
+attnd=$!
+started+=("$attnd")
+for _ in $(seq 100); do
+  [ -S "$room/attnd.sock" ] && break
+  kill -0 "$attnd" 2> /dev/null || { echo "microphone.sh: attnd ended before it listened" >&2; exit 1; }
+  sleep 0.1
+done
+# The clips take up to 15 s; the rest is for the last detection.
+python3 "$here/subscribe.py" "$room/attnd.sock" --seconds 18 > "$room/detections.jsonl" &
+subscriber=$!
+started+=("$subscriber")
+paplay -d mic "$clip"
+wait "$subscriber"
+cat "$room/detections.jsonl"
+[ -s "$room/detections.jsonl" ]
