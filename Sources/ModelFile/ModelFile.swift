@@ -1,0 +1,147 @@
+import FeatureExtraction
+import StreamingAttention
+
+/// A model, read from a file and checked: everything that sound needs to become detections.
+///
+/// In: a safetensors file whose metadata hold a JSON document (Docs/model-file.md). Out: values
+/// that can't be wrong any more. Read once at start-up, then shared by all streams and threads;
+/// immutable.
+public struct ModelFile: Sendable {
+  /// A word that the model listens for.
+  public struct Keyword: Sendable, Equatable {
+    /// Its name in settings and events: letters a to z, digits and underscores.
+    public var name: String
+    /// What one says.
+    public var phrase: String
+    /// Threshold on its posterior, 0 to 1.
+    public var threshold: Float
+
+    /// Gathers the three.
+    ///
+    /// - Parameters:
+    ///   - name: Its name in settings and events.
+    ///   - phrase: What one says.
+    ///   - threshold: Threshold on its posterior, 0 to 1.
+    public init(name: String, phrase: String, threshold: Float) {
+      self.name = name
+      self.phrase = phrase
+      self.threshold = threshold
+    }
+  }
+
+  /// Where a model comes from: enough to make it again, and to know what one may do with it.
+  public struct Provenance: Sendable, Equatable {
+    /// The recordings that it learned from.
+    public var data: String
+    /// The recipe, a file of the repository.
+    public var recipe: String
+    /// The command that made it.
+    public var command: String
+    /// The seed of everything random in it.
+    public var seed: Int
+    /// What one may do with it, and why.
+    public var licence: String
+    /// How well it did, and on what.
+    public var figures: String
+
+    /// Gathers the six.
+    ///
+    /// - Parameters:
+    ///   - data: The recordings that it learned from.
+    ///   - recipe: The recipe, a file of the repository.
+    ///   - command: The command that made it.
+    ///   - seed: The seed of everything random in it.
+    ///   - licence: What one may do with it, and why.
+    ///   - figures: How well it did, and on what.
+    public init(
+      data: String, recipe: String, command: String, seed: Int, licence: String, figures: String
+    ) {
+      self.data = data
+      self.recipe = recipe
+      self.command = command
+      self.seed = seed
+      self.licence = licence
+      self.figures = figures
+    }
+  }
+
+  /// The model's own name.
+  public let name: String
+  /// `sha256:` and 64 hexadecimal digits over the bytes of the file: the same model, the same name.
+  public let digest: String
+  /// What turns samples into rows.
+  public let frontEnd: FrontEnd
+  /// Subtracted from each row, [bins].
+  public let mean: [Float]
+  /// What each row is multiplied by after that, [bins].
+  public let scale: [Float]
+  /// The weights, packed for the kernels.
+  public let parameters: Parameters
+  /// The words that the model listens for, in the order of its posteriors.
+  public let keywords: [Keyword]
+  /// When a posterior becomes a detection.
+  public let detector: DetectorSettings
+  /// Where the model comes from.
+  public let provenance: Provenance
+
+  /// The sizes and choices of the network.
+  public var architecture: Architecture { parameters.architecture }
+
+  /// Reads a file.
+  ///
+  /// - Parameter path: The file, which must be a regular one.
+  /// - Throws: `ModelError` naming the file and the first thing that is wrong with it.
+  public init(path: String) throws(ModelError) {
+    let bytes: [UInt8]
+    do { bytes = try readRegularFile(path, limit: Safetensors.largestFile) } catch {
+      throw ModelError(file: path, fault: error)
+    }
+    try self.init(bytes: bytes, name: path)
+  }
+
+  /// Reads the content of a file.
+  ///
+  /// - Parameters:
+  ///   - bytes: The whole of it.
+  ///   - name: What to call it in errors.
+  /// - Throws: `ModelError` naming the first thing that is wrong.
+  public init(bytes: [UInt8], name: String) throws(ModelError) {
+    do { try self.init(checking: bytes) } catch { throw ModelError(file: name, fault: error) }
+  }
+
+  private init(checking bytes: [UInt8]) throws(ModelFault) {
+    let file = try Safetensors(bytes)
+    guard let text = file.metadata["attnd"] else {
+      throw .missing(path: "the document, '__metadata__.attnd' in the header,")
+    }
+    let json = try JSON(parsing: ArraySlice(text.utf8), called: "the document")
+    let document = try ModelDocument(json)
+    var tensors = file.tensors
+    mean = try ModelFile.take("feature.mean", [document.frontEnd.bins], from: &tensors)
+    scale = try ModelFile.take("feature.scale", [document.frontEnd.bins], from: &tensors)
+    do {
+      parameters = try Parameters(architecture: document.architecture, tensors: tensors)
+    } catch {
+      throw .parameters(error)
+    }
+    name = document.name
+    digest = "sha256:" + SHA256.hexadecimal(bytes)
+    frontEnd = document.frontEnd
+    keywords = document.keywords
+    detector = document.detector
+    provenance = document.provenance
+  }
+
+  /// Takes one of the two tensors that belong to the rows, not to the network.
+  private static func take(
+    _ name: String, _ shape: [Int], from tensors: inout [String: Tensor]
+  ) throws(ModelFault) -> [Float] {
+    guard let tensor = tensors.removeValue(forKey: name) else {
+      throw .parameters(.missing(tensor: name, expected: shape))
+    }
+    guard tensor.shape == shape else {
+      throw .parameters(.shape(tensor: name, found: tensor.shape, expected: shape))
+    }
+    return tensor.values
+  }
+}

@@ -1,0 +1,257 @@
+import FeatureExtraction
+import ModelFile
+import StreamingAttention
+import TestSupport
+import Testing
+
+@Suite("Model document")
+struct ModelDocumentTests {
+  /// The example of Docs/model-file.md.
+  private static let example = """
+    {"format": 1, "name": "six-words",
+     "front_end": {"sample_rate": 16000, "frame_length": 400, "hop": 160, "fft_size": 512,
+       "window": "povey", "pre_emphasis": 0.97, "remove_dc": true, "edges": "snip",
+       "sample_scale": 32768, "mel_scale": "htk", "bins": 40, "low_hz": 20, "high_hz": 8000,
+       "compression": {"kind": "pcen", "smoothing": 0.025, "gain": 0.98, "bias": 2, "power": 0.5,
+         "epsilon": 1000}},
+     "architecture": {"stack": 3, "stride": 3,
+       "encoder": {"cell": "gru", "layers": 2, "units": 96},
+       "attention": {"score": "static", "memory": "h", "value": "key", "heads": 2,
+         "keyword_heads": true, "key_size": 16, "window": 50},
+       "decoder": {"cell": "gru", "layers": 1, "units": 48, "input": "context+hidden"},
+       "output": "sigmoid"},
+     "keywords": [{"name": "alexa", "phrase": "Alexa", "threshold": 0.5},
+       {"name": "view_glass", "phrase": "view glass", "threshold": 0.625}],
+     "detector": {"smoothing_steps": 3, "release": 0.5, "refractory_seconds": 1.0},
+     "reset": "never",
+     "provenance": {"data": "d", "recipe": "r", "command": "c", "seed": 7, "licence": "l",
+       "figures": "f"}}
+    """
+
+  private static func parsed() throws -> JSON {
+    try JSON(parsing: ArraySlice(example.utf8), called: "the document")
+  }
+
+  @Test("Every name of the document ends up in its place")
+  func example() throws {
+    let document = try ModelDocument(Self.parsed())
+    var frontEnd = FrontEnd()
+    frontEnd.compression = .pcen(
+      FrontEnd.PCEN(smoothing: 0.025, gain: 0.98, bias: 2, power: 0.5, epsilon: 1_000))
+    let expected = ModelDocument(
+      name: "six-words", frontEnd: frontEnd,
+      architecture: Architecture(
+        bins: 40, stack: 3, stride: 3, encoder: .init(cell: .gru, layers: 2, units: 96),
+        score: .static, memory: .h, value: .key, heads: .keyword, keySize: 16, window: 50,
+        decoder: .init(cell: .gru, layers: 1, units: 48), decoderInput: .contextAndHidden,
+        output: .sigmoid, keywords: 2),
+      keywords: [
+        ModelFile.Keyword(name: "alexa", phrase: "Alexa", threshold: 0.5),
+        ModelFile.Keyword(name: "view_glass", phrase: "view glass", threshold: 0.625),
+      ],
+      detector: DetectorSettings(
+        thresholds: [0.5, 0.625], smoothingSteps: 3, release: 0.5, refractorySeconds: 1),
+      provenance: ModelFile.Provenance(
+        data: "d", recipe: "r", command: "c", seed: 7, licence: "l", figures: "f"))
+    #expect(document == expected)
+  }
+
+  @Test("What is written is read back the same, whatever the choices")
+  func roundTrip() throws {
+    var documents = [Sample.document]
+    for compression in [FrontEnd.Compression.linear, .log(floor: 0x1p-23)] {
+      for edges in FrontEnd.Edges.allCases {
+        documents.append(Sample.document)
+        documents[documents.count - 1].frontEnd.compression = compression
+        documents[documents.count - 1].frontEnd.edges = edges
+      }
+    }
+    for score in Architecture.Score.allCases {
+      for memory in Architecture.Memory.allCases {
+        for input in Architecture.DecoderInput.allCases {
+          var document = Sample.document
+          document.architecture.score = score
+          document.architecture.memory = memory
+          document.architecture.decoderInput = input
+          document.architecture.value = memory == .x ? .key : .separate(size: 7)
+          document.architecture.heads = input == .context ? .shared(3) : .keyword
+          documents.append(document)
+        }
+      }
+    }
+    for document in documents {
+      let text = document.json.text
+      let read = try ModelDocument(JSON(parsing: ArraySlice(text.utf8), called: "the document"))
+      #expect(read == document, "\(text)")
+    }
+  }
+
+  @Test("A linear or logarithmic front end has only the names that it needs")
+  func compression() throws {
+    var json = try Self.parsed()
+    json["front_end.compression"] = .object([.init("kind", .string("linear"))])
+    #expect(try ModelDocument(json).frontEnd.compression == .linear)
+    json["front_end.compression"] = .object([
+      .init("kind", .string("log")), .init("floor", .number("1.1920929e-07")),
+    ])
+    #expect(try ModelDocument(json).frontEnd.compression == .log(floor: 0x1p-23))
+  }
+
+  @Test(
+    "A value that can't be is refused in a sentence",
+    arguments: [
+      ("format", .number("2"), "format is 2, expected 1, the one that this version reads"),
+      ("format", .string("1"), "format is '1', expected 1, the one that this version reads"),
+      ("format", nil, "format is missing"),
+      ("name", nil, "name is missing"),
+      (
+        "name", .string(""), "name is '', expected 1 to 64 bytes of text without control characters"
+      ),
+      (
+        "name", .string("a\nb"),
+        "name is 'a\u{FFFD}b', expected 1 to 64 bytes of text without control characters"
+      ),
+      ("nmae", .number("1"), "unknown name 'nmae'"),
+      ("provenance.license", .string("x"), "unknown name 'provenance.license' (licence?)"),
+      ("provenance.seed", .string("x"), "provenance.seed is 'x', expected a whole number"),
+      ("front_end.fft", .number("1"), "unknown name 'front_end.fft'"),
+      ("front_end.fft_sise", .number("1"), "unknown name 'front_end.fft_sise' (fft_size?)"),
+      ("front_end.hop", .number("160.5"), "front_end.hop is 160.5, expected a whole number"),
+      (
+        "front_end.hop", .number("99999999999999999999"),
+        "front_end.hop is 99999999999999999999, expected a whole number"
+      ),
+      ("front_end.remove_dc", .number("1"), "front_end.remove_dc is 1, expected true or false"),
+      (
+        "front_end.window", .string("kaiser"),
+        "front_end.window is 'kaiser', expected povey, hamming, hann, rectangular "
+          + "(what this version knows)"
+      ),
+      (
+        "front_end.mel_scale", .string("slaney"),
+        "front_end.mel_scale is 'slaney', expected htk (what this version knows)"
+      ),
+      (
+        "front_end.pre_emphasis", .number("1e999"),
+        "front_end.pre_emphasis is 1e999, expected a number"
+      ),
+      (
+        "front_end.fft_size", .number("500"),
+        "front end: fft_size is 500, expected a power of two from 64 to 8192"
+      ),
+      (
+        "front_end.compression.kind", .string("root"),
+        "front_end.compression.kind is 'root', expected linear, log, pcen (what this version knows)"
+      ),
+      ("front_end.compression.kind", nil, "front_end.compression.kind is missing"),
+      ("front_end.compression.bias", nil, "front_end.compression.bias is missing"),
+      (
+        "front_end.compression.floor", .number("1"),
+        "unknown name 'front_end.compression.floor'"
+      ),
+      ("architecture.encoder", .string("gru"), "architecture.encoder is 'gru', expected an object"),
+      ("architecture.encoder.units", nil, "architecture.encoder.units is missing"),
+      (
+        "architecture.encoder.cell", .string("lstm"),
+        "architecture.encoder.cell is 'lstm', expected gru (what this version knows)"
+      ),
+      ("architecture.encoder.units", .number("0"), "encoder.units is 0, expected 1 to 4096"),
+      ("architecture.stride", .number("4"), "stride is 4, expected 1 to 3"),
+      (
+        "architecture.attention.heads", .number("3"),
+        "architecture.attention.heads is 3, expected 2, one for each keyword"
+      ),
+      (
+        "architecture.attention.value_size", .number("8"),
+        "architecture.attention.value_size is given, expected it only where value is 'separate'"
+      ),
+      (
+        "architecture.attention.value", .string("separate"),
+        "architecture.attention.value_size is missing"
+      ),
+      (
+        "architecture.attention.window", .number("1000001"),
+        "attention.window is 1000001, expected 1 to 1000000"
+      ),
+      (
+        "architecture.output", .string("softmax"),
+        "architecture.output is 'softmax', expected sigmoid (what this version knows)"
+      ),
+      (
+        "keywords", .array([]),
+        "architecture.attention.heads is 2, expected 0, one for each keyword"
+      ),
+      ("keywords", .object([]), "keywords is an object, expected a list"),
+      ("keywords", .array([.null]), "keywords[0] is null, expected an object"),
+      (
+        "detector.release", .number("1.5"), "detector: release is 1.5, expected 0 to 1"
+      ),
+      ("detector.relase", .number("1"), "unknown name 'detector.relase' (release?)"),
+      ("reset", .string("silence"), "reset is 'silence', expected never (what this version knows)"),
+    ] as [(String, JSON?, String)])
+  func refused(path: String, value: JSON?, message: String) throws {
+    var json = try Self.parsed()
+    json[path] = value
+    #expect(complaint(about: json) == message)
+  }
+
+  @Test(
+    "A keyword that can't be is refused in a sentence",
+    arguments: [
+      (
+        #"{"name": "alexa", "phrase": "x", "threshold": 0.5}"#,
+        "keywords[1].name is 'alexa' again, expected a name for each keyword"
+      ),
+      (
+        #"{"name": "Alexa", "phrase": "x", "threshold": 0.5}"#,
+        "keywords[1].name is 'Alexa', expected 1 to 64 of a to z, 0 to 9 and _"
+      ),
+      (
+        #"{"name": "b", "phrase": "", "threshold": 0.5}"#,
+        "keywords[1].phrase is '', expected 1 to 200 bytes of text without control characters"
+      ),
+      (
+        #"{"name": "b", "phrase": "x", "treshold": 0.5}"#,
+        "unknown name 'keywords[1].treshold' (threshold?)"
+      ),
+      (
+        #"{"name": "b", "phrase": "x", "threshold": 1.5}"#,
+        "detector: threshold is 1.5, expected 0 to 1"
+      ),
+    ])
+  func keyword(text: String, message: String) throws {
+    var json = try Self.parsed()
+    guard case .array(var keywords) = json["keywords"] else { return }
+    keywords[1] = try JSON(parsing: ArraySlice(text.utf8), called: "it")
+    json["keywords"] = .array(keywords)
+    #expect(complaint(about: json) == message)
+  }
+
+  @Test("64 keywords are read, more are refused")
+  func mostKeywords() throws {
+    func document(_ count: Int) throws -> JSON {
+      var json = try Self.parsed()
+      json["architecture.attention.keyword_heads"] = .bool(false)
+      json["keywords"] = .array(
+        (0..<count).map { i in
+          .object([
+            .init("name", .string("k\(i)")), .init("phrase", .string("x")),
+            .init("threshold", .number("1")),
+          ])
+        })
+      return json
+    }
+    #expect(try complaint(about: document(64)) == nil)
+    #expect(try complaint(about: document(65)) == "keywords is 65, expected 1 to 64")
+    #expect(try complaint(about: document(10_000)) == "keywords is 65, expected 1 to 64")
+  }
+
+  private func complaint(about json: JSON) -> String? {
+    do {
+      _ = try ModelDocument(json)
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+}

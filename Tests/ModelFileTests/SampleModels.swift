@@ -1,0 +1,98 @@
+import FeatureExtraction
+import ModelFile
+import StreamingAttention
+import TestSupport
+
+/// Models to read and to spoil.
+enum Sample {
+  /// The smallest front end and network: a file of a few kilobytes, spoilt one byte at a time.
+  static var document: ModelDocument {
+    var frontEnd = FrontEnd()
+    frontEnd.sampleRate = 8_000
+    frontEnd.frameLength = 48
+    frontEnd.hop = 40
+    frontEnd.fftSize = 64
+    frontEnd.bins = 3
+    frontEnd.highFrequency = 4_000
+    frontEnd.compression = .pcen(
+      FrontEnd.PCEN(smoothing: 0.025, gain: 0.98, bias: 2, power: 0.5, epsilon: 1_000))
+    return ModelDocument(
+      name: "two-words", frontEnd: frontEnd,
+      architecture: Architecture(
+        bins: 3, stack: 2, stride: 2, encoder: .init(layers: 1, units: 2), score: .static,
+        memory: .h, value: .separate(size: 3), heads: .keyword, keySize: 2, window: 5,
+        decoder: .init(layers: 1, units: 2), decoderInput: .contextAndHidden, keywords: 2),
+      keywords: [
+        ModelFile.Keyword(name: "alexa", phrase: "Alexa", threshold: 0.5),
+        ModelFile.Keyword(name: "view_glass", phrase: "view glass", threshold: 0.625),
+      ],
+      detector: DetectorSettings(
+        thresholds: [0.5, 0.625], smoothingSteps: 3, release: 0.5, refractorySeconds: 1),
+      provenance: ModelFile.Provenance(
+        data: "none", recipe: "none", command: "none", seed: 1, licence: "any", figures: "none"))
+  }
+
+  /// The bytes of a model with random weights.
+  static func bytes(_ document: ModelDocument = document, seed: UInt64 = 1) -> [UInt8] {
+    var random = SplitMix64(seed: seed)
+    return ModelFile.synthetic(document, using: &random)
+  }
+
+  /// The weights of the small model.
+  static func tensors() throws -> [String: Tensor] {
+    try Safetensors(bytes()).tensors
+  }
+
+  /// What reading a document, together with the small model's weights, finds wrong.
+  static func complaint(about document: JSON) throws -> String? {
+    complaint(about: ModelFile.file(document, tensors: try tensors()))
+  }
+
+  /// What reading a file finds wrong; nil if nothing is.
+  static func complaint(about bytes: [UInt8]) -> String? {
+    do {
+      _ = try ModelFile(bytes: bytes, name: "small")
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+
+  /// A file with this header and elements.
+  static func container(_ header: String, elements: [UInt8] = []) -> [UInt8] {
+    container(Array(header.utf8), elements: elements)
+  }
+
+  static func container(_ header: [UInt8], elements: [UInt8] = []) -> [UInt8] {
+    withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header + elements
+  }
+}
+
+extension JSON {
+  /// The value at a path of names; what is set there replaces it, and nil removes it.
+  subscript(path: String) -> JSON? {
+    get {
+      path.split(separator: ".").reduce(self) { value, name in
+        guard case .object(let members) = value else { return nil }
+        return members.first { $0.name == name }?.value
+      }
+    }
+    set {
+      guard case .object(var members) = self, let name = path.split(separator: ".").first else {
+        return
+      }
+      let rest = path.dropFirst(name.count + 1)
+      let index = members.firstIndex { $0.name == name }
+      if !rest.isEmpty, let index {
+        members[index].value[String(rest)] = newValue
+      } else if let index, let newValue {
+        members[index].value = newValue
+      } else if let index {
+        members.remove(at: index)
+      } else if let newValue {
+        members.append(Member(String(name), newValue))
+      }
+      self = .object(members)
+    }
+  }
+}
