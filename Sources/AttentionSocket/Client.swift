@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 
@@ -55,30 +56,25 @@ public final class AttentionClient {
   private static func connect(
     to path: String
   ) async throws(SocketError) -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
-    guard UnixAddress(path) != nil else {
-      throw .pathTooLong(path: path, bytes: path.utf8.count)
-    }
+    let descriptor = try UnixAddress.connect(to: path)
     do {
+      // The channel owns the descriptor from here on, and closes it if it can't be made.
       return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .connect(unixDomainSocketPath: path) { channel in
+        .withConnectedSocket(descriptor) { channel in
           channel.eventLoop.makeCompletedFuture {
             try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
           }
         }
     } catch {
-      let code = (error as? IOError)?.errnoCode ?? EIO
-      switch code {
-      case ENOENT, ENOTDIR: throw .missing(path: path)
-      case ECONNREFUSED: throw .nobodyListens(path: path)
-      case ENOTSOCK: throw .notASocket(path: path)
-      default: throw SocketError("connect", path: path, code: code)
-      }
+      throw SocketError("connect", path: path, code: (error as? IOError)?.errnoCode ?? EIO)
     }
   }
 
-  /// The next event; nil when the connection has ended. Events of unknown type are skipped.
+  /// The next event; those of unknown type are skipped.
   ///
   /// - Parameter isolation: The caller's; leave it out.
+  /// - Returns: The event; nil when the connection has ended.
+  /// - Throws: `SocketError` when the peer's bytes aren't events.
   public func next(
     isolation: isolated (any Actor)? = #isolation
   ) async throws(SocketError) -> Event? {
@@ -86,7 +82,7 @@ public final class AttentionClient {
     return try await wire.next(isolation: isolation)
   }
 
-  /// Asks for events, instead of what was asked for before. The streams' states follow.
+  /// Asks for events, instead of what was asked for before; the streams' states follow.
   ///
   /// - Parameters:
   ///   - request: What to send.
@@ -132,11 +128,15 @@ public struct DetectionNumber: Equatable, Sendable {
 
 /// What a client asks for; nil leaves it to the daemon's default.
 public struct SubscriptionRequest: Equatable, Sendable {
+  /// Kinds of event; nil for all but attention.
   public var events: [SubscribableEvent]?
+  /// Names; nil for all of the daemon's.
   public var streams: [String]?
   /// Attention frames whose index is a multiple of this.
   public var every: Int
+  /// How attention weights travel.
   public var weights: BulkForm
+  /// How feature rows travel.
   public var spectrum: BulkForm
   /// Replays detections after the one with this number.
   public var since: DetectionNumber?

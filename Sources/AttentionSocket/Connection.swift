@@ -238,7 +238,7 @@ package final class Connection: ChannelInboundHandler {
     queue.offerHole(hole)
   }
 
-  /// Queues an event that must arrive. Where it can't, the connection ends: never a silent loss.
+  /// Queues an event that must arrive; where it can't, the connection ends: never a silent loss.
   func offer(_ bytes: ByteBuffer) {
     guard life == .open else { return }
     guard !queue.offer(bytes) else { return }

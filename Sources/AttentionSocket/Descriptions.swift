@@ -9,6 +9,7 @@ public struct StreamDescription: Equatable, Sendable {
 
   /// Unique among the daemon's streams.
   public var name: String
+  /// Where its audio comes from.
   public var kind: Kind
   /// Samples a second; positions count samples of this rate.
   public var rate: Int
@@ -32,11 +33,13 @@ public struct StreamDescription: Equatable, Sendable {
 
 /// What is known of the model that listens.
 public struct ModelDescription: Equatable, Sendable {
+  /// What people call it.
   public var name: String
   /// `sha256:` and 64 hexadecimal digits, of the model file.
   public var digest: String
   /// `dot`, `scaled-dot`, `additive`, `aligned` or `static`.
   public var score: String
+  /// Attention heads.
   public var heads: Int
 
   /// Describes a model.
@@ -73,7 +76,7 @@ public enum AttentionHeads: Sendable {
   case perKeyword
 }
 
-/// The bounds of the server. Together they bound its memory, whatever its clients do.
+/// The bounds of the server; together they bound its memory, whatever its clients do.
 public struct ServerLimits: Sendable {
   /// Bytes of a client's header line with its newline.
   public var header = 65_536

@@ -17,7 +17,7 @@ final class Doorbell: Sendable {
     if open >= 0 { close(open) }
   }
 
-  /// Takes ownership of a non-blocking pipe's writing end. Rings once, for what came before.
+  /// Takes ownership of a non-blocking pipe's writing end, and rings for what came before.
   func connect(_ writingEnd: CInt) {
     descriptor.store(writingEnd, ordering: .releasing)
     write(to: writingEnd)

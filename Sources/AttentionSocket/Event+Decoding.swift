@@ -1,7 +1,7 @@
 import NIOCore
 
 extension Event {
-  /// Reads an event of the server. Unknown types become `.other`, unknown fields are skipped.
+  /// Reads an event of the server; unknown types become `.other`, unknown fields are skipped.
   package init(_ wire: WireEvent) throws(FieldError) {
     let fields = Fields(wire.fields)
     switch wire.type {

@@ -16,11 +16,13 @@ extension JSONWriter {
   }
 
   mutating func field(_ name: String, _ focus: Focus) {
-    field(name, object: { json in
-      json.field("expected", focus.expected)
-      json.field("spread", focus.spread)
-      json.field("peak", focus.peak)
-    })
+    field(
+      name,
+      object: { json in
+        json.field("expected", focus.expected)
+        json.field("spread", focus.spread)
+        json.field("peak", focus.peak)
+      })
   }
 }
 

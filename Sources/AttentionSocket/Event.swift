@@ -98,19 +98,29 @@ public struct Hello: Equatable, Sendable {
 
   /// A stream, and where it stands.
   public struct Stream: Equatable, Sendable {
+    /// What it is.
     public var description: StreamDescription
+    /// Grows by one when positions restart at 0.
     public var epoch: Int
+    /// What it is doing.
     public var state: StreamState
   }
 
+  /// The number of the protocol.
   public var protocolVersion: Int
+  /// The daemon's name.
   public var program: String
+  /// The daemon's version.
   public var version: String
   /// Sixteen hexadecimal digits, drawn anew by each daemon process.
   public var run: String
+  /// The model that listens.
   public var model: ModelDescription
+  /// By name.
   public var streams: [Stream]
+  /// In the order of the model.
   public var keywords: [KeywordDescription]
+  /// Optional abilities.
   public var features: [String]
   /// The longest queue and history that the server keeps, and what it accepts, by name.
   public var limits: [String: Int]
@@ -128,10 +138,15 @@ public enum SubscribableEvent: String, CaseIterable, Sendable {
 
 /// What is in force after a `subscribe`.
 public struct SubscribeReply: Equatable, Sendable {
+  /// Kinds of event.
   public var events: [SubscribableEvent]
+  /// By name.
   public var streams: [String]
+  /// Attention frames whose index is a multiple of this.
   public var every: Int
+  /// How attention weights travel.
   public var weights: BulkForm
+  /// How feature rows travel.
   public var spectrum: BulkForm
   /// Detections of the history that follow.
   public var replayed: Int
@@ -141,8 +156,11 @@ public struct SubscribeReply: Equatable, Sendable {
 
 /// A stream's state.
 public struct StreamStatus: Equatable, Sendable {
+  /// The stream's name.
   public var stream: String
+  /// What it is doing.
   public var state: StreamState
+  /// Why.
   public var reason: StateReason
   /// For people.
   public var text: String
@@ -175,7 +193,9 @@ public struct Focus: Equatable, Sendable {
 
 /// What the model attends to and believes after one hop.
 public struct AttentionFrame: Equatable, Sendable {
+  /// The stream's name.
   public var stream: String
+  /// Grows by one when positions restart at 0.
   public var epoch: Int
   /// Number of the frame in its epoch.
   public var index: Int
@@ -187,6 +207,7 @@ public struct AttentionFrame: Equatable, Sendable {
   public var captured: Double?
   /// By keyword, 0 to 1.
   public var posteriors: [String: Float]
+  /// Where the attention is: of head 0, or of the strongest keyword's.
   public var focus: Focus
   /// By keyword, when each has heads of its own; else empty.
   public var focuses: [String: Focus]
@@ -204,7 +225,9 @@ public struct AttentionFrame: Equatable, Sendable {
 public struct Detection: Equatable, Sendable {
   /// From 1, for the life of the daemon process.
   public var seq: Int
+  /// The stream's name.
   public var stream: String
+  /// Grows by one when positions restart at 0.
   public var epoch: Int
   /// The keyword.
   public var name: String
@@ -232,10 +255,15 @@ public struct Detection: Equatable, Sendable {
 
 /// Attention frames that this connection would have got and didn't.
 public struct DroppedFrames: Equatable, Sendable {
+  /// The stream's name.
   public var stream: String
+  /// Grows by one when positions restart at 0.
   public var epoch: Int
+  /// How many.
   public var count: Int
+  /// The first.
   public var fromIndex: Int
+  /// The last.
   public var toIndex: Int
   /// Frames dropped on this connection so far, these included.
   public var total: Int
@@ -243,13 +271,17 @@ public struct DroppedFrames: Equatable, Sendable {
 
 /// Samples that were never heard.
 public struct Discontinuity: Equatable, Sendable {
+  /// The stream's name.
   public var stream: String
+  /// Grows by one when positions restart at 0.
   public var epoch: Int
   /// Position of the first lost sample.
   public var sample: Int
+  /// How many were lost.
   public var lostSamples: Int
   /// Whether the number is counted; else it is estimated from the clock.
   public var isExact: Bool
+  /// Why.
   public var reason: DiscontinuityReason
   /// Whether the model's state was reset.
   public var isReset: Bool
@@ -257,8 +289,11 @@ public struct Discontinuity: Equatable, Sendable {
 
 /// Something that a person should look at.
 public struct Warning: Equatable, Sendable {
+  /// What it is about.
   public var code: WarningCode
+  /// For people.
   public var text: String
+  /// The stream's name.
   public var stream: String?
   /// How often since the last warning of this code and stream.
   public var count: Int
@@ -268,17 +303,24 @@ public struct Warning: Equatable, Sendable {
 
 /// A request, or the bytes themselves, couldn't be understood.
 public struct ErrorReply: Equatable, Sendable {
+  /// What it is about.
   public var code: ErrorCode
+  /// For people.
   public var text: String
   /// Whether the connection ends.
   public var isFatal: Bool
+  /// The request's.
   public var id: RequestID?
+  /// The request's type.
   public var verb: String?
+  /// The field that is wrong.
   public var field: String?
 }
 
 /// The last event of a connection.
 public struct Bye: Equatable, Sendable {
+  /// Why.
   public var reason: ByeReason
+  /// For people.
   public var text: String
 }

@@ -24,7 +24,9 @@ package struct EventLimits: Sendable {
   package static let fromServer = EventLimits(header: 65_536, data: 1 << 20, payload: 16 << 20)
 }
 
-/// Why the bytes can't be events. Framing can't be found again, so each of these ends a connection.
+/// Why the bytes can't be events.
+///
+/// Framing can't be found again, so each of these ends a connection.
 package enum FramingError: Error, Equatable {
   case badHeader(String)
   case badJSON(String)
@@ -67,7 +69,9 @@ package struct EventDecoder {
 
   package init(limits: EventLimits) { self.limits = limits }
 
-  /// Whether the first byte of an event has come and its last has not. Ask once `next()` gave nil.
+  /// Whether the first byte of an event has come and its last has not.
+  ///
+  /// Ask once `next()` gave nil.
   package var isInsideEvent: Bool { header != nil || buffer.readableBytes > 0 }
 
   /// Bytes that are held back; bounded by the limits and the size of one feed.
@@ -188,6 +192,7 @@ package enum EventEncoder {
   ///   - type: The event's name, at most 64 ASCII characters.
   ///   - payload: Bytes after the data block.
   ///   - fields: Writes the fields; nothing written means no data block.
+  /// - Returns: The whole event.
   package static func encode(
     _ type: String, payload: ByteBuffer? = nil, fields: ((inout JSONWriter) -> Void)? = nil
   ) -> ByteBuffer {

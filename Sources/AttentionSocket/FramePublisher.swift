@@ -91,7 +91,7 @@ public final class FramePublisher: @unchecked Sendable {
     doorbell.ring()
   }
 
-  /// Publishes a detection. It must arrive.
+  /// Publishes a detection; it must arrive.
   ///
   /// - Parameters:
   ///   - keyword: Index among the keywords.
@@ -116,7 +116,7 @@ public final class FramePublisher: @unchecked Sendable {
           startSample: startSample, endSample: endSample, captured: captured)))
   }
 
-  /// Publishes the stream's state. It must arrive. Frames from here on belong to `epoch`.
+  /// Publishes the stream's state; it must arrive, and frames from here on belong to `epoch`.
   ///
   /// - Parameters:
   ///   - state: What the stream is doing.
@@ -135,7 +135,7 @@ public final class FramePublisher: @unchecked Sendable {
       epoch: epoch, text: text)
   }
 
-  /// Publishes a hole in the audio. It must arrive.
+  /// Publishes a hole in the audio; it must arrive.
   ///
   /// - Parameters:
   ///   - sample: Position of the first lost sample.
@@ -197,7 +197,7 @@ public final class FramePublisher: @unchecked Sendable {
   }
 }
 
-/// What must arrive, in its slot. Holds no references, so that storing one is a plain copy.
+/// What must arrive, in its slot: no references, so that storing one is a plain copy.
 struct EventRecord {
   struct Detection {
     var keyword: Int

@@ -16,10 +16,11 @@ public struct FrameRecord: ~Copyable {
   public let posteriors: UnsafeMutableBufferPointer<Float>
   /// One focus, of head 0; with heads per keyword one per keyword.
   public let focuses: UnsafeMutableBufferPointer<Focus>
-  /// Empty unless some subscriber wants it. Else heads x window: the weights of head h, oldest first, are
-  /// the `span` values from h x window on; the rest of a row is not read.
+  /// Heads x window weights; empty unless some subscriber wants them.
+  ///
+  /// Those of head h, oldest first, are the `span` values from h x window on; the rest isn't read.
   public let weights: UnsafeMutableBufferPointer<Float>
-  /// Empty unless some subscriber wants it. Else the feature row, bins values.
+  /// The feature row, bins values; empty unless some subscriber wants it.
   public let spectrum: UnsafeMutableBufferPointer<Float>
 }
 
@@ -89,7 +90,7 @@ struct FrameLayout: Sendable {
   }
 }
 
-/// A run of frames that found the ring full. They follow one another, of one epoch.
+/// A run of frames that found the ring full: one after the other, of one epoch.
 struct LostFrames {
   var count = 0
   var fromIndex = 0

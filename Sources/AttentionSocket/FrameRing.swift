@@ -6,9 +6,9 @@ import Synchronization
 ///     read <= written <= read + capacity        both only grow; slot = counter mod capacity
 ///
 /// The writer fills the slot it is given and commits it; the reader reads the oldest and releases it.
-/// Memory is taken once. When the ring is full the writer is told, and goes on: what that means is the
+/// Each slot belongs to one side at a time, by the counters. Memory is taken once. When the ring is full the writer is told, and goes on: what that means is the
 /// owner's rule.
-final class FrameRing: @unchecked Sendable {  // Each slot belongs to one side at a time, by the counters.
+final class FrameRing: @unchecked Sendable {
   let capacity: Int
   private let stride: Int
   private let memory: UnsafeMutableRawPointer

@@ -142,8 +142,11 @@ package final class Hub {
     for index in feeds.indices {
       var budget = Self.recordsPerTurn
       while budget > 0, readRecord(ofFeed: index) { budget -= 1 }
-      if budget == 0 { isComplete = false }
-      reportLostEvents(ofFeed: index)
+      if budget == 0 {
+        isComplete = false
+      } else {
+        reportLostEvents(ofFeed: index)
+      }
       collectWarnings(ofFeed: index)
     }
     for connection in connections.values { connection.write() }
@@ -293,7 +296,9 @@ package final class Hub {
 
   // MARK: Time
 
-  /// Looks after what hangs: events that don't end, readers that don't read. Called some times a second.
+  /// Looks after what hangs: events that don't end, readers that don't read.
+  ///
+  /// Called some times a second.
   package func sweep() {
     for index in feeds.indices { collectWarnings(ofFeed: index) }
     for connection in connections.values {
@@ -328,5 +333,27 @@ extension WarningCode {
     case .noSpace: "no space left on the device"
     case .other: "something is wrong"
     }
+  }
+}
+
+extension Hello {
+  /// Optional abilities of this version.
+  private static let implemented = ["weights", "spectrum"]
+
+  /// What a server says of itself before any stream has started.
+  package init(
+    program: String, version: String, run: String, model: ModelDescription,
+    keywords: [KeywordDescription], streams: [StreamDescription], limits: ServerLimits
+  ) {
+    self.init(
+      protocolVersion: Self.protocolVersion, program: program, version: version, run: run,
+      model: model,
+      streams: streams.map { Stream(description: $0, epoch: 0, state: .starting) },
+      keywords: keywords, features: Self.implemented,
+      limits: [
+        "header": limits.header, "data": limits.data, "payload": limits.payload,
+        "queue_events": limits.queueEvents, "queue_bytes": limits.queueBytes,
+        "history": limits.history,
+      ])
   }
 }

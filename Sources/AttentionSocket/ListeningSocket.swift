@@ -40,6 +40,43 @@ struct UnixAddress {
   }
 }
 
+extension UnixAddress {
+  /// A socket for Unix addresses that never waits.
+  static func makeSocket(_ path: String) throws(SocketError) -> CInt {
+    let never = CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | never, 0)
+    guard descriptor >= 0 else { throw SocketError("make a socket", path: path, code: errno) }
+    return descriptor
+  }
+
+  /// A socket connected to whoever listens at `path`.
+  ///
+  /// NIO's own addresses end at 103 bytes, the system's at 107.
+  static func connect(to path: String) throws(SocketError) -> CInt {
+    guard let address = UnixAddress(path) else {
+      throw .pathTooLong(path: path, bytes: path.utf8.count)
+    }
+    let descriptor = try makeSocket(path)
+    guard address.withPointer({ Glibc.connect(descriptor, $0, $1) }) != 0 else {
+      return descriptor
+    }
+    let code = errno
+    close(descriptor)
+    switch code {
+    case ENOENT, ENOTDIR: throw .missing(path: path)
+    // A file that isn't a socket refuses like a socket that nobody reads.
+    case ECONNREFUSED where !isSocket(path): throw .notASocket(path: path)
+    case ECONNREFUSED: throw .nobodyListens(path: path)
+    default: throw SocketError("connect", path: path, code: code)
+    }
+  }
+
+  private static func isSocket(_ path: String) -> Bool {
+    var file = Glibc.stat()
+    return stat(path, &file) != 0 || file.st_mode & S_IFMT == S_IFSOCK
+  }
+}
+
 /// The socket file and its lock: made so that a client sees no socket, a stale one, or a ready one.
 ///
 /// A lock file beside the socket keeps two daemons apart; it stays when the daemon goes. The socket is
@@ -58,12 +95,12 @@ struct ListeningSocket: Sendable {
 
   /// Makes the socket file at `path` and listens.
   init(at path: String, mode: mode_t, group: gid_t?) throws(SocketError) {
-    guard let address = UnixAddress(path) else {
+    guard UnixAddress(path) != nil else {
       throw .pathTooLong(path: path, bytes: path.utf8.count)
     }
     let lock = try Self.takeLock(for: path)
     do {
-      try Self.checkStale(path, address)
+      try Self.checkStale(path)
       let bound = try Self.bind(path, mode: mode, group: group)
       self.path = path
       self.lock = lock
@@ -111,37 +148,30 @@ struct ListeningSocket: Sendable {
   }
 
   /// Lets a socket pass that nobody answers; anything else at the path stays untouched.
-  private static func checkStale(_ path: String, _ address: UnixAddress) throws(SocketError) {
+  private static func checkStale(_ path: String) throws(SocketError) {
     var file = stat()
     guard lstat(path, &file) == 0 else {
       if errno == ENOENT { return }
       throw SocketError("look at", path: path, code: errno)
     }
     guard file.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path: path) }
-    // Non-blocking: a full backlog means that somebody listens, not that we wait.
-    let probe = try makeSocket(path)
-    defer { close(probe) }
-    guard address.withPointer({ connect(probe, $0, $1) }) != 0 else {
-      throw .inUse(path: path, process: nil)
+    do {
+      close(try UnixAddress.connect(to: path))
+    } catch {
+      switch error {
+      case .nobodyListens, .missing: return
+      // A full backlog means that somebody listens.
+      case .system(_, _, code: EAGAIN): break
+      default: throw error
+      }
     }
-    switch errno {
-    case ECONNREFUSED, ENOENT: return
-    case EAGAIN: throw .inUse(path: path, process: nil)
-    default: throw SocketError("try", path: path, code: errno)
-    }
-  }
-
-  private static func makeSocket(_ path: String) throws(SocketError) -> CInt {
-    let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    let descriptor = socket(AF_UNIX, type, 0)
-    guard descriptor >= 0 else { throw SocketError("make a socket", path: path, code: errno) }
-    return descriptor
+    throw .inUse(path: path, process: nil)
   }
 
   private static func bind(
     _ path: String, mode: mode_t, group: gid_t?
   ) throws(SocketError) -> (descriptor: CInt, file: stat) {
-    let descriptor = try makeSocket(path)
+    let descriptor = try UnixAddress.makeSocket(path)
     do {
       return (descriptor, try name(descriptor, path, mode: mode, group: group))
     } catch {
@@ -170,7 +200,8 @@ struct ListeningSocket: Sendable {
     unlinkat(folder, temporary, 0)
     // The file takes the socket's own mode: nobody else can connect before it is told otherwise. (A umask
     // would do the same to every file that another thread makes meanwhile.)
-    guard fchmod(descriptor, 0o600) == 0, address.withPointer({ Glibc.bind(descriptor, $0, $1) }) == 0
+    guard fchmod(descriptor, 0o600) == 0,
+      address.withPointer({ Glibc.bind(descriptor, $0, $1) }) == 0
     else { throw SocketError("bind", path: path, code: errno) }
     var file = stat()
     let step: String

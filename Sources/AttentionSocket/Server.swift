@@ -32,9 +32,6 @@ public final class AttentionServer: Sendable {
   private let logger: Logger
   private let phase = Mutex<Phase>(.initial)
 
-  /// Optional abilities of this version, as `hello` lists them.
-  package static let features = ["weights", "spectrum"]
-
   /// Prepares a server; nothing is opened before `listen`.
   ///
   /// - Parameters:
@@ -58,18 +55,11 @@ public final class AttentionServer: Sendable {
       } && model.heads > 0, "A stream has a name; its numbers and the model's are positive.")
     self.limits = limits
     self.logger = logger
-    let run = UInt64.random(in: .min ... .max)
-    let digits = String(run, radix: 16)
+    let run = String(UInt64.random(in: .min ... .max), radix: 16)
     let identity = Hello(
-      protocolVersion: Hello.protocolVersion, program: program, version: version,
-      run: String(repeating: "0", count: 16 - digits.count) + digits, model: model,
-      streams: streams.map { Hello.Stream(description: $0, epoch: 0, state: .starting) },
-      keywords: keywords, features: Self.features,
-      limits: [
-        "header": limits.header, "data": limits.data, "payload": limits.payload,
-        "queue_events": limits.queueEvents, "queue_bytes": limits.queueBytes,
-        "history": limits.history,
-      ])
+      program: program, version: version,
+      run: String(repeating: "0", count: 16 - run.utf8.count) + run, model: model,
+      keywords: keywords, streams: streams, limits: limits)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let hub = Hub(
@@ -81,20 +71,24 @@ public final class AttentionServer: Sendable {
     self.hub = NIOLoopBoundBox.makeBoxSendingValue(hub, eventLoop: loop)
   }
 
-  /// What the server has done so far. Open to every thread.
+  /// What the server has done so far; open to every thread.
   public var statistics: ServerStatistics { counters.statistics }
 
   /// The way in for the processing thread of a stream.
   ///
   /// - Parameter index: The stream's place in the list given to `init`.
+  /// - Returns: The same publisher at each call.
   public func publisher(forStream index: Int) -> FramePublisher { publishers[index] }
 
-  /// Makes the socket at `path` and serves whoever connects. Ignores SIGPIPE, in the whole process.
+  /// Makes the socket at `path` and serves whoever connects.
+  ///
+  /// Ignores SIGPIPE from then on, in the whole process.
   ///
   /// - Parameters:
   ///   - path: At most 107 bytes; its directory must exist.
   ///   - mode: Permissions of the socket file: who may connect.
-  ///   - group: Group of the socket file; nil leaves the process's.
+  ///   - owner: Group of the socket file; nil leaves the process's.
+  /// - Throws: `SocketError` when the socket can't be made.
   public func listen(
     at path: String, mode: mode_t = 0o600, group owner: gid_t? = nil
   ) async throws(SocketError) {
@@ -154,7 +148,8 @@ public final class AttentionServer: Sendable {
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       // The queue is the place to wait: the channel itself holds 16 KiB at most, and one event more.
       .childChannelOption(
-        .writeBufferWaterMark, value: ChannelOptions.Types.WriteBufferWaterMark(
+        .writeBufferWaterMark,
+        value: ChannelOptions.Types.WriteBufferWaterMark(
           low: 4 << 10, high: 16 << 10)
       )
       .childChannelInitializer { channel in
@@ -175,8 +170,9 @@ public final class AttentionServer: Sendable {
     }
   }
 
-  /// Sends what was published, says `bye`, waits for the readers as long as the limits allow, and removes
-  /// the socket file. Publish nothing after this.
+  /// Sends what was published, says `bye`, and removes the socket file.
+  ///
+  /// Waits for the readers as long as the limits allow. Publish nothing after this.
   ///
   /// - Parameters:
   ///   - reason: Why the daemon stops.

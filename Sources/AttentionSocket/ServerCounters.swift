@@ -12,7 +12,7 @@ public struct ServerStatistics: Equatable, Sendable {
   public var detections: Int
   /// Attention frames dropped: for full rings once, for slow readers once per reader.
   public var dropped: Int
-  /// Events that had to arrive and found the ring to the event loop full. Always 0, or something is wrong.
+  /// Events that had to arrive and found the ring to the event loop full: 0, or something is wrong.
   public var lostEvents: Int
   /// Events of unknown type.
   public var ignored: Int

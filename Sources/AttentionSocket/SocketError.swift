@@ -23,6 +23,7 @@ public enum SocketError: Error, Equatable, CustomStringConvertible {
   /// The connection ended where an answer was due.
   case closed(path: String)
 
+  /// One line: where, what, and what to do.
   public var description: String {
     switch self {
     case .pathTooLong(let path, let bytes):

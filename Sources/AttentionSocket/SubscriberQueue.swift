@@ -86,7 +86,7 @@ package struct SubscriberQueue {
   private var largestFrame = 0
   private var due = CircularBuffer<Due>()
   private var dueBytes = 0
-  /// In the order of their tickets. At most one per stream and epoch more than there are frames.
+  /// In the order of their tickets: at most one per stream and epoch more than there are frames.
   private var holes: [TicketedHole] = []
 
   /// Frames that were told of as dropped.
@@ -189,7 +189,8 @@ package struct SubscriberQueue {
     // No frame stands before the oldest one, so an earlier hole of the stream adjoins it.
     let following = holes.firstIndex { $0.ticket > frame.ticket } ?? holes.endIndex
     var place = following
-    if let before = holes[..<following].lastIndex(where: { $0.hole.isOf(hole.stream, hole.epoch) }) {
+    if let before = holes[..<following].lastIndex(where: { $0.hole.isOf(hole.stream, hole.epoch) })
+    {
       holes[before].hole.extend(by: hole)
       place = before
     } else {

@@ -95,16 +95,16 @@ package struct Subscription: Sendable {
       guard inText * textBytes <= limits.data - (64 << 10) else {
         throw Refusal(
           code: .notAvailable,
-          text: "subscribe: \(inText) values a frame of stream \(stream.name) are too many for json;"
-            + " ask for float32", field: weights == .json ? "weights" : "spectrum")
+          text: "subscribe: \(inText) values a frame of stream \(stream.name) are too many"
+            + " for json; ask for float32", field: weights == .json ? "weights" : "spectrum")
       }
       let inPayload =
         (weights == .float32 ? weightCount : 0) + (spectrum == .float32 ? stream.bins : 0)
       guard inPayload * 4 <= limits.payload else {
         throw Refusal(
           code: .notAvailable,
-          text: "subscribe: \(inPayload) values a frame of stream \(stream.name) don't fit a payload"
-            + " of \(limits.payload) bytes", field: "weights")
+          text: "subscribe: \(inPayload) values a frame of stream \(stream.name) don't fit"
+            + " a payload of \(limits.payload) bytes", field: "weights")
       }
     }
   }
