@@ -40,12 +40,17 @@ public enum ModelFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// A number of the detector.
   case detector(DetectorSettingsError)
 
+  /// Whether there is nothing at the path.
+  public var isMissing: Bool {
+    self == .unreadable(code: ENOENT) || self == .unreadable(code: ENOTDIR)
+  }
+
   /// What is wrong, as the rest of a line: where, what was found, what was expected.
   public var description: String {
     switch self {
     case .unreadable(let code): String(cString: strerror(code))
     case .notAFile: "not a regular file"
-    case .tooLarge(let limit): "has more than \(limit) bytes, the most that a model may have"
+    case .tooLarge(let limit): "has more than \(limit) bytes, the most that is read"
     case .container(let found, let expected): "\(found), expected \(expected)"
     case .syntax(let text, let offset, let expected):
       "\(text) isn't JSON: expected \(expected) at byte \(offset)"

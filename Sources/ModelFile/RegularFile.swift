@@ -7,7 +7,7 @@ import Glibc
 ///   - limit: Most bytes to read.
 /// - Returns: The content.
 /// - Throws: `ModelFault.unreadable`, `.notAFile` or `.tooLarge`.
-func readRegularFile(_ path: String, limit: Int) throws(ModelFault) -> [UInt8] {
+package func readRegularFile(_ path: String, limit: Int) throws(ModelFault) -> [UInt8] {
   // Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
   let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard file >= 0 else { throw .unreadable(code: errno) }

@@ -1,0 +1,168 @@
+import AudioInput
+import Glibc
+import Logging
+
+/// A setting, once: its flag, environment name, file key, help, default and check.
+package struct Setting<Value: Sendable>: Sendable {
+  /// What people read about it.
+  package let entry: SettingEntry
+  /// What the value may be, for errors.
+  package let expected: String
+  /// The value of a text; nil for one that can't be.
+  package let parse: @Sendable (String) -> Value?
+}
+
+/// What people read about a setting, whatever its type.
+package struct SettingEntry: Sendable {
+  /// The flag without its dashes, and the key in the file.
+  package let name: String
+  /// What stands for the value in help.
+  package let valueName: String
+  /// A sentence or two.
+  package let help: String
+  /// What holds when nobody says otherwise.
+  package let standard: String
+  /// A value for the file to show.
+  package let example: String
+
+  /// `ATTND_SOCKET_MODE` for `socket-mode`.
+  package var environmentName: String {
+    "ATTND_" + String(name.uppercased().map { $0 == "-" ? "_" : $0 })
+  }
+}
+
+/// Every setting of the program.
+///
+/// Help texts, environment names and Config/attnd.yaml follow from it.
+package enum SettingsTable {
+  package static let model = Setting(
+    entry: SettingEntry(
+      name: "model", valueName: "path",
+      help: "The model file, as Docs/model-file.md describes it.",
+      standard: "the model that the program carries", example: "/usr/share/attnd/other.safetensors"),
+    expected: "a path", parse: text)
+
+  package static let device = Setting(
+    entry: SettingEntry(
+      name: "device", valueName: "name",
+      help: "The ALSA capture device; 'attnd devices' lists them.",
+      standard: "default", example: "plughw:CARD=Microphone"),
+    expected: "the name of a device", parse: text)
+
+  package static let channels = Setting(
+    entry: SettingEntry(
+      name: "channels", valueName: "choice",
+      help: "What to listen to: the mean of all channels (mix) or one of them, counted from 1.",
+      standard: "mix", example: "1"),
+    expected: "mix or the number of a channel, from 1", parse: { ChannelSelection($0) })
+
+  package static let socket = Setting(
+    entry: SettingEntry(
+      name: "socket", valueName: "path",
+      help: "The Unix socket that events are served on.",
+      standard: "$XDG_RUNTIME_DIR/attnd.sock; without it, for root, /run/attnd/attnd.sock",
+      example: "/run/attnd/attnd.sock"),
+    // sun_path holds 108 bytes, of which the last ends the text.
+    expected: "a path of 1 to 107 bytes",
+    parse: { (1...107).contains($0.utf8.count) ? $0 : nil })
+
+  package static let socketMode = Setting(
+    entry: SettingEntry(
+      name: "socket-mode", valueName: "mode",
+      help: "Who may connect: the socket's permissions, octal.", standard: "0600",
+      example: "0660"),
+    expected: "three octal digits, as for chmod",
+    parse: { text -> UInt32? in
+      guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8) else { return nil }
+      return mode <= 0o777 && !text.hasPrefix("+") ? mode : nil
+    })
+
+  package static let threshold = Setting(
+    entry: SettingEntry(
+      name: "threshold", valueName: "score",
+      help: "Score from which a keyword counts as heard, for all keywords alike: lower hears more, "
+        + "wrongly too.",
+      standard: "the model's, for each keyword its own", example: "0.6"),
+    expected: "a number from 0 to 1",
+    parse: { text -> Float? in
+      guard let number = Float(text), (0...1).contains(number) else { return nil }
+      return number
+    })
+
+  package static let logLevel = Setting(
+    entry: SettingEntry(
+      name: "log-level", valueName: "level",
+      help: "What is logged: "
+        + Logger.Level.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+      standard: "info", example: "debug"),
+    expected: Logger.Level.allCases.map(\.rawValue).joined(separator: ", "),
+    parse: { Logger.Level(rawValue: $0) })
+
+  package static let rate = Setting(
+    entry: SettingEntry(
+      name: "rate", valueName: "hertz", help: "Samples a second of what comes in by --stdin.",
+      standard: "16000", example: "48000"),
+    expected: "a whole number from 1000 to 384000", parse: whole(1_000...384_000))
+
+  package static let encoding = Setting(
+    entry: SettingEntry(
+      name: "encoding", valueName: "name",
+      help: "Encoding of the samples that come in by --stdin: "
+        + SampleEncoding.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+      standard: "s16le", example: "f32le"),
+    expected: SampleEncoding.allCases.map(\.rawValue).joined(separator: ", "),
+    parse: { SampleEncoding(rawValue: $0) })
+
+  package static let pcmChannels = Setting(
+    entry: SettingEntry(
+      name: "pcm-channels", valueName: "n",
+      help: "Channels of what comes in by --stdin.", standard: "1", example: "2"),
+    expected: "a whole number from 1 to 1024", parse: whole(1...1_024))
+
+  package static let jobs = Setting(
+    entry: SettingEntry(
+      name: "jobs", valueName: "n", help: "Files that batch and features work on at once.",
+      standard: "one for each core", example: "4"),
+    expected: "a whole number from 1 to 1024", parse: whole(1...1_024))
+
+  /// All of them, in the order in which people meet them.
+  package static let entries: [SettingEntry] = [
+    model.entry, threshold.entry, device.entry, channels.entry, rate.entry, encoding.entry,
+    pcmChannels.entry, socket.entry, socketMode.entry, logLevel.entry, jobs.entry,
+  ]
+
+  /// Config/attnd.yaml: every setting, commented out, with what is said about it.
+  package static var file: String {
+    let opening = """
+      # attnd's configuration: one setting a line, 'name: value'.
+      #
+      # Looked for at --config PATH, $ATTND_CONFIG, $XDG_CONFIG_HOME/attnd/attnd.yaml (without it
+      # ~/.config/attnd/attnd.yaml) and /etc/attnd/attnd.yaml; the first that is there is read.
+      # A flag (--name) and an environment variable (ATTND_NAME) go before what stands here.
+
+      """
+    return entries.reduce(opening) { text, entry in
+      text + "\n" + comment(entry.help + " Default: " + entry.standard + ".")
+        + "# \(entry.name): \(entry.example)\n"
+    }
+  }
+
+  /// Words in lines of at most 98 columns, each behind a '#'.
+  private static func comment(_ words: String) -> String {
+    var lines = ["#"]
+    for word in words.split(separator: " ") {
+      if lines[lines.count - 1].count + 1 + word.count > 98 { lines.append("#") }
+      lines[lines.count - 1] += " " + word
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static let text: @Sendable (String) -> String? = { $0.isEmpty ? nil : $0 }
+
+  private static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> Int? {
+    { text in
+      guard let number = Int(text), range.contains(number) else { return nil }
+      return number
+    }
+  }
+}

@@ -1,0 +1,289 @@
+import AudioInput
+import Glibc
+import Logging
+import TestSupport
+import Testing
+import attnd
+
+@Suite("Settings")
+struct SettingsTests {
+  private func message(_ body: () throws -> Void) -> String? {
+    do {
+      try body()
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  // MARK: Precedence
+
+  @Test("A flag goes before the environment, that before the file, that before the built-in value")
+  func precedence() throws {
+    let file = try SettingsFile("threshold: 0.3\ndevice: file\njobs: 3\n", path: "attnd.yaml")
+    let settings = try Settings.resolve(
+      flags: ["threshold": "0.1"],
+      environment: ["ATTND_THRESHOLD": "0.2", "ATTND_DEVICE": "environment"], file: file)
+    #expect(settings.threshold == 0.1)
+    #expect(settings.device == "environment")
+    #expect(settings.jobs == 3)
+    #expect(settings.channels == .mix)
+  }
+
+  @Test(
+    "Every setting is heard from each of its three places",
+    arguments: ["flag", "environment", "file"])
+  func places(place: String) throws {
+    let values = [
+      "model": "m", "device": "d", "channels": "2", "socket": "/s", "socket-mode": "0660",
+      "threshold": "0.25", "log-level": "trace", "rate": "8000", "encoding": "f32le",
+      "pcm-channels": "4", "jobs": "7",
+    ]
+    #expect(values.keys.sorted() == SettingsTable.entries.map(\.name).sorted())
+    let settings: Settings
+    switch place {
+    case "flag": settings = try Settings.resolve(flags: values, environment: [:])
+    case "environment":
+      let names = SettingsTable.entries.map { ($0.environmentName, values[$0.name] ?? "") }
+      settings = try Settings.resolve(environment: Dictionary(uniqueKeysWithValues: names))
+    default:
+      let text = values.map { "\($0): \($1)\n" }.joined()
+      settings = try Settings.resolve(environment: [:], file: SettingsFile(text, path: "f"))
+    }
+    #expect(settings.model == "m")
+    #expect(settings.device == "d")
+    #expect(settings.channels == .channel(2))
+    #expect(try settings.socket == "/s")
+    #expect(settings.socketMode == 0o660)
+    #expect(settings.threshold == 0.25)
+    #expect(settings.logLevel == .trace)
+    #expect(settings.pcm.rate == 8_000)
+    #expect(settings.pcm.encoding == .f32le)
+    #expect(settings.pcm.channels == 4)
+    #expect(settings.jobs == 7)
+  }
+
+  @Test("Without a word from anybody there are built-in values")
+  func standard() throws {
+    let settings = try Settings.resolve(environment: ["ATTND_DEVICE": ""])
+    #expect(settings.model == nil)
+    #expect(settings.threshold == nil)
+    #expect(settings.device == "default")
+    #expect(settings.socketMode == 0o600)
+    #expect(settings.logLevel == .info)
+    #expect(settings.pcm.rate == 16_000)
+    #expect(settings.jobs >= 1)
+  }
+
+  @Test("The socket lies in the user's run-time folder; without one, in root's or nowhere")
+  func socket() throws {
+    let user = try Settings.resolve(environment: ["XDG_RUNTIME_DIR": "/run/user/7"])
+    #expect(try user.socket == "/run/user/7/attnd.sock")
+    let other = try Settings.resolve(environment: ["XDG_RUNTIME_DIR": "relative"])
+    #expect(other.socketPath == (geteuid() == 0 ? "/run/attnd/attnd.sock" : nil))
+    var nowhere = other
+    nowhere.socketPath = nil
+    #expect(throws: SettingsError.self) { try nowhere.socket }
+  }
+
+  // MARK: Values
+
+  @Test(
+    "A value that can't be is refused with what may be",
+    arguments: [
+      ("threshold", "1.5"), ("threshold", "-0.1"), ("threshold", "nan"), ("threshold", "half"),
+      ("channels", "0"), ("channels", "left"), ("socket-mode", "0888"), ("socket-mode", "7777"),
+      ("socket-mode", "6"), ("socket-mode", "+60"), ("log-level", "loud"), ("rate", "999"),
+      ("rate", "384001"), ("rate", "16k"), ("encoding", "mp3"), ("pcm-channels", "0"),
+      ("jobs", "0"), ("jobs", "99999999999999999999"),
+      ("socket", "/" + String(repeating: "s", count: 107)),
+    ])
+  func refused(name: String, value: String) throws {
+    let entry = try #require(SettingsTable.entries.first { $0.name == name })
+    let flag = message { _ = try Settings.resolve(flags: [name: value], environment: [:]) }
+    #expect(flag?.hasPrefix("--\(name) is '\(value)', expected ") == true)
+    let variable = message {
+      _ = try Settings.resolve(environment: [entry.environmentName: value])
+    }
+    #expect(variable?.hasPrefix("environment: \(entry.environmentName) is '\(value)', ") == true)
+    let file = try SettingsFile("# first\n\(name): \(value)\n", path: "attnd.yaml")
+    let line = message { _ = try Settings.resolve(environment: [:], file: file) }
+    #expect(line?.hasPrefix("config attnd.yaml: line 2: \(name) is '\(value)', expected ") == true)
+  }
+
+  @Test("What was typed wrong ends with 64, what is configured wrong with 78")
+  func exitCodes() throws {
+    #expect(throws: SettingsError.self) {
+      try Settings.resolve(flags: ["jobs": "0"], environment: [:])
+    }
+    func code(_ flags: [String: String], _ environment: [String: String]) -> Int32? {
+      do throws(SettingsError) {
+        _ = try Settings.resolve(flags: flags, environment: environment)
+        return nil
+      } catch {
+        return error.exitStatus
+      }
+    }
+    #expect(code(["jobs": "0"], [:]) == 64)
+    #expect(code([:], ["ATTND_JOBS": "0"]) == 78)
+    // What a flag overrides isn't looked at.
+    #expect(code(["jobs": "1"], ["ATTND_JOBS": "0"]) == nil)
+  }
+
+  @Test("Variables that look like settings and are none are pointed out")
+  func warnings() {
+    #expect(
+      Settings.warnings(about: [
+        "ATTND_TRESHOLD": "1", "ATTND_COLOUR": "1", "ATTND_CONFIG": "x", "ATTND_SOCKET": "x",
+        "HOME": "/",
+      ]) == [
+        "environment: unknown variable ATTND_COLOUR is ignored",
+        "environment: unknown variable ATTND_TRESHOLD (ATTND_THRESHOLD?) is ignored",
+      ])
+  }
+
+  // MARK: The file
+
+  @Test("Names, values, quotes and comments are read")
+  func lines() throws {
+    let text = """
+      \u{FEFF}# a comment
+      ---
+      device: plughw:CARD=Mic,DEV=0   # the one on the desk
+
+      model: 'it''s here: #1'\t# quoted
+      socket: "/run/a \\"b\\" \\\\c"
+      threshold:   0.5\r
+      channels: mix#1
+      """
+    let file = try SettingsFile(text, path: "attnd.yaml")
+    #expect(
+      file.lines.mapValues(\.value) == [
+        "device": "plughw:CARD=Mic,DEV=0", "model": "it's here: #1",
+        "socket": "/run/a \"b\" \\c", "threshold": "0.5", "channels": "mix#1",
+      ])
+    #expect(file.lines["model"]?.number == 5)
+    #expect(try SettingsFile("", path: "attnd.yaml").lines.isEmpty)
+  }
+
+  @Test(
+    "A line that can't be is named with its number",
+    arguments: [
+      ("\n\ntreshold: 0.5", "line 3: unknown key 'treshold' (threshold?)"),
+      ("colour: red", "line 1: unknown key 'colour'"),
+      ("jobs: 1\njobs: 2", "line 2: 'jobs' again, it stands in line 1"),
+      ("jobs", "line 1: 'jobs', expected 'name: value'"),
+      ("jobs:4", "line 1: no space after 'jobs:', expected 'name: value'"),
+      ("jobs:", "line 1: jobs has no value, expected one, or '#' before the line"),
+      ("jobs: # 4", "line 1: jobs has no value, expected one, or '#' before the line"),
+      (" jobs: 4", "line 1: begins with a space, expected 'name: value' from the first column"),
+      ("device:\n  name: x", "line 1: device has no value, expected one, or '#' before the line"),
+      (
+        "device: [a, b]", "line 1: device begins with '[', expected a plain value, or one in quotes"
+      ),
+      ("device: a: b", "line 1: device has a ':' in its value, expected quotes around it"),
+      (
+        "device: 'a",
+        "line 1: device has an odd quotation, "
+          + "expected 'text' or \"text\", and no more on the line"
+      ),
+      (
+        "device: \"a\\n\"",
+        "line 1: device has an odd quotation, "
+          + "expected 'text' or \"text\", and no more on the line"
+      ),
+      ("- jobs: 4", "line 1: unknown key '- jobs'"),
+      ("{jobs: 4}", "line 1: unknown key '{jobs' (jobs?)"),
+    ])
+  func malformed(text: String, complaint: String) {
+    #expect(
+      message { _ = try SettingsFile(text, path: "attnd.yaml") }
+        == "config attnd.yaml: " + complaint)
+  }
+
+  @Test("Config/attnd.yaml is what the table says, and uncommented it can be read")
+  func shipped() throws {
+    let shipped = String(
+      decoding: try fileBytes(Golden.path("../../Config/attnd.yaml")), as: UTF8.self)
+    #expect(shipped == SettingsTable.file)
+    let names = SettingsTable.entries.map(\.name)
+    let uncommented = shipped.split(separator: "\n").filter { line in
+      names.contains { line.hasPrefix("# \($0): ") }
+    }.map { $0.dropFirst(2) }
+    #expect(uncommented.count == names.count)
+    let file = try SettingsFile(uncommented.joined(separator: "\n"), path: "attnd.yaml")
+    _ = try Settings.resolve(environment: [:], file: file)
+    #expect(try SettingsFile(shipped, path: "attnd.yaml").lines.isEmpty)
+  }
+
+  // MARK: Where the file is
+
+  /// A folder that goes away, with files in it.
+  private func withFiles(
+    _ files: [String: String], _ body: (_ folder: String) throws -> Void
+  ) throws {
+    var template = Array("/tmp/attnd-settings-XXXXXX".utf8CString)
+    let folder = try #require(mkdtemp(&template).map { String(cString: $0) })
+    defer {
+      for command in files.keys.sorted(by: >) { unlink("\(folder)/\(command)") }
+      for name in ["xdg/attnd", "xdg", "home/.config/attnd", "home/.config", "home"] {
+        rmdir("\(folder)/\(name)")
+      }
+      rmdir(folder)
+    }
+    for name in ["xdg", "xdg/attnd", "home", "home/.config", "home/.config/attnd"] {
+      mkdir("\(folder)/\(name)", 0o700)
+    }
+    for (name, text) in files {
+      let file = try #require(fopen("\(folder)/\(name)", "w"))
+      fputs(text, file)
+      fclose(file)
+    }
+    try body(folder)
+  }
+
+  @Test("The file that is named is read, else the variable's, the user's, the system's, or none")
+  func search() throws {
+    let files = [
+      "named.yaml": "jobs: 1", "variable.yaml": "jobs: 2", "xdg/attnd/attnd.yaml": "jobs: 3",
+      "home/.config/attnd/attnd.yaml": "jobs: 4", "system.yaml": "jobs: 5",
+    ]
+    try withFiles(files) { (folder: String) throws in
+      var environment = [
+        "ATTND_CONFIG": "\(folder)/variable.yaml", "XDG_CONFIG_HOME": "\(folder)/xdg",
+        "HOME": "\(folder)/home",
+      ]
+      func jobs(named: String? = nil, system: String = "system.yaml") throws -> String? {
+        try SettingsFile.find(
+          named: named, environment: environment, system: "\(folder)/\(system)")?
+          .lines["jobs"]?.value
+      }
+      #expect(try jobs(named: "\(folder)/named.yaml") == "1")
+      #expect(try jobs() == "2")
+      environment["ATTND_CONFIG"] = ""
+      #expect(try jobs() == "3")
+      environment["XDG_CONFIG_HOME"] = "relative"
+      #expect(try jobs() == "4")
+      environment["HOME"] = "\(folder)/nobody"
+      #expect(try jobs() == "5")
+      #expect(try jobs(system: "none.yaml") == nil)
+
+      let missing = "\(folder)/missing.yaml"
+      #expect(
+        message { _ = try jobs(named: missing) }
+          == "config \(missing): No such file or directory")
+      #expect(
+        message { _ = try jobs(named: folder) } == "config \(folder): not a regular file")
+    }
+  }
+
+  @Test("A file that is there but can't be read isn't passed over")
+  func unreadable() throws {
+    try withFiles(["big.yaml": String(repeating: "#", count: SettingsFile.largest + 1)]) { folder in
+      let path = "\(folder)/big.yaml"
+      #expect(
+        message { _ = try SettingsFile.find(named: nil, environment: [:], system: path) }
+          == "config \(path): has more than 65536 bytes, the most that is read")
+    }
+  }
+}
