@@ -35,7 +35,7 @@ struct BatchCommand: AsyncParsableCommand {
   var frames = false
 
   func run() async throws {
-    let settings = try listening.resolve()
+    let settings = try listening.resolve(jobs: input.jobs)
     let model = try settings.loadModel()
     let paths = input.paths()
     let work = FileWork(
@@ -43,7 +43,7 @@ struct BatchCommand: AsyncParsableCommand {
     var progress = ProgressBar(total: paths.count, unit: "files")
     var failed = 0
     try await inOrder(
-      paths, jobs: input.jobs ?? settings.jobs, work: { work.run($0) },
+      paths, jobs: settings.jobs, work: { work.run($0) },
       finished: { progress.advance() },
       emit: { result in
         if !result.lines.isEmpty || result.failure != nil { progress.clear() }

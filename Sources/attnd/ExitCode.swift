@@ -46,6 +46,7 @@ func programExitCode(for error: any Error) -> ExitCode? {
   switch error {
   case let failure as Failure: failure.code
   case let error as AudioInputError: error.exitCode
+  case let error as SettingsError: ExitCode(error.exitStatus)
   case let error as ModelError: error.fault.exitCode
   case let error as SocketError: error.exitCode
   case is FrontEndError, is ParametersError: .badData

@@ -1,7 +1,7 @@
 import ArgumentParser
 import AudioInput
 import FeatureExtraction
-import Glibc
+import ModelFile
 
 /// Recordings -> feature rows as .npy files.
 struct FeaturesCommand: AsyncParsableCommand {
@@ -9,9 +9,9 @@ struct FeaturesCommand: AsyncParsableCommand {
     commandName: "features",
     abstract: "Write the feature rows of recordings as NumPy arrays.",
     discussion: """
-      Each recording becomes DIR/NAME.npy: float32, [rows, bins], a row every 10 ms. These are the
-      rows that the model sees before its mean and scale are applied, so what is trained on them
-      agrees with what runs later, bit for bit.
+      Each recording becomes DIR/NAME.npy: float32, [rows, bins], a row for each hop of the model's
+      front end, before its mean and scale are applied. They are the rows that the model sees, so
+      what is trained on them agrees with what runs later, bit for bit.
 
         attnd features --out rows/ *.wav
         find corpus -name '*.flac' | attnd features --root corpus --out rows/ -
@@ -25,6 +25,7 @@ struct FeaturesCommand: AsyncParsableCommand {
   }
 
   @OptionGroup var input: InputFiles
+  @OptionGroup var model: ModelOptions
 
   @Option(
     help: ArgumentHelp("Folder to write to; made when missing.", valueName: "dir"),
@@ -40,26 +41,24 @@ struct FeaturesCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What becomes of a mel energy: linear (as it is) or log (natural, Kaldi's floor).",
-      valueName: "kind"))
+      "What becomes of a mel energy: linear (as it is) or log (natural, Kaldi's floor) "
+        + "(default: what the model does).", valueName: "kind"))
   var compression: CompressionChoice?
 
-  @Option(help: ArgumentHelp("Mel bins, the length of a row.", valueName: "n"))
+  @Option(help: ArgumentHelp("Mel bins, the length of a row (default: the model's).", valueName: "n"))
   var bins: Int?
 
-  @Option(help: ArgumentHelp("Channel to use, from 1, or 'mix'.", valueName: "channel"))
-  var channels: ChannelSelection = .mix
-
   func run() async throws {
-    let frontEnd = try chosenFrontEnd()
+    let settings = try model.resolve(jobs: input.jobs)
+    let frontEnd = try chosenFrontEnd(settings.loadModel().frontEnd)
     let recordings = try input.paths().map { path in (path, try target(of: path)) }
     try refuseCollisions(recordings)
 
-    let channels = channels
+    let channels = settings.channels
     var progress = ProgressBar(total: recordings.count, unit: "recordings")
     var failed = 0
     try await inOrder(
-      recordings, jobs: input.jobs ?? coreCount(),
+      recordings, jobs: settings.jobs,
       work: { path, target in
         Swift.Result { try writeRows(of: path, to: target, frontEnd: frontEnd, channels: channels) }
       },
@@ -77,8 +76,8 @@ struct FeaturesCommand: AsyncParsableCommand {
   }
 
   /// The model's front end with what the options say otherwise.
-  private func chosenFrontEnd() throws -> FrontEnd {
-    var frontEnd = FrontEnd()
+  private func chosenFrontEnd(_ modelled: FrontEnd) throws -> FrontEnd {
+    var frontEnd = modelled
     if let bins { frontEnd.bins = bins }
     switch compression {
     case .linear: frontEnd.compression = .linear
@@ -119,9 +118,6 @@ struct FeaturesCommand: AsyncParsableCommand {
     }
   }
 }
-
-/// Cores that this process may use.
-func coreCount() -> Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
 /// Reads one recording whole and writes its rows.
 private func writeRows(

@@ -1,5 +1,4 @@
 import ArgumentParser
-import AudioInput
 
 /// The recordings that a command works on: named as arguments, or listed on standard input.
 struct InputFiles: ParsableArguments {
@@ -8,16 +7,11 @@ struct InputFiles: ParsableArguments {
     completion: .file())
   var files: [String]
 
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Files to work on at once (default: a core each).", valueName: "n"))
-  var jobs: Int?
+  @Option(name: .shortAndLong, help: ArgumentHelp(SettingsTable.jobs.entry))
+  var jobs: String?
 
   func validate() throws {
     if files.isEmpty { throw ValidationError("No file given. Name some, or '-' for a list.") }
-    if let jobs, jobs < 1 || jobs > 1_024 {
-      throw ValidationError("--jobs is \(jobs), expected 1 to 1024.")
-    }
   }
 
   /// The paths, with each '-' replaced by the lines of standard input.
@@ -32,6 +26,3 @@ struct InputFiles: ParsableArguments {
     }
   }
 }
-
-// LosslessStringConvertible is all that ArgumentParser asks for.
-extension ChannelSelection: ExpressibleByArgument {}

@@ -83,15 +83,16 @@ package struct Settings: Sendable {
   /// - Parameter environment: The process's environment.
   /// - Returns: The lines, in the order of the names.
   package static func warnings(about environment: [String: String]) -> [String] {
-    let others = ["ATTND_CONFIG", "ATTND_KERNELS", "ATTND_TEST_SEED"]
+    let others = ["ATTND_CONFIG", "ATTND_DATA", "ATTND_TEST_SEED"]
     let prefix = "ATTND_"
     let known = SettingsTable.entries.map(\.environmentName) + others
     return environment.keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }.sorted().map {
       // Without the prefix, which would make all of them look alike.
-      let nearest = nearestName(
-        to: String($0.dropFirst(prefix.count)),
-        among: known.map { String($0.dropFirst(prefix.count)) }
-      ).map { " (\(prefix)\($0)?)" } ?? ""
+      let nearest =
+        nearestName(
+          to: String($0.dropFirst(prefix.count)),
+          among: known.map { String($0.dropFirst(prefix.count)) }
+        ).map { " (\(prefix)\($0)?)" } ?? ""
       return "environment: unknown variable \($0)\(nearest) is ignored"
     }
   }
@@ -129,7 +130,7 @@ private struct SettingPlaces {
     reader = ConfigReader(providers: [
       provider("flags", flags),
       EnvironmentVariablesProvider(environmentVariables: environment),
-      provider("file", file?.lines.mapValues(\.value) ?? [:]),
+      provider("file", file?.values ?? [:]),
     ]).scoped(to: ConfigKey(["attnd"]))
   }
 
@@ -144,6 +145,6 @@ private struct SettingPlaces {
   private func origin(of entry: SettingEntry) -> SettingOrigin {
     if flags[entry.name] != nil { return .flag(entry.name) }
     if environment[entry.environmentName] != nil { return .environment(entry.environmentName) }
-    return .file(file?.path ?? "", line: file?.lines[entry.name]?.number ?? 0, key: entry.name)
+    return .file(file?.path ?? "", line: file?.lines[entry.name] ?? 0, key: entry.name)
   }
 }

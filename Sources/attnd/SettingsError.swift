@@ -6,8 +6,6 @@ package enum SettingsError: Error, Sendable, Equatable, CustomStringConvertible 
   case malformed(file: String, line: Int, found: String, expected: String)
   /// A name in the file that no setting has, and the one that is most like it.
   case unknownKey(file: String, line: Int, key: String, nearest: String?)
-  /// A name that the file gives twice.
-  case repeated(file: String, line: Int, key: String, first: Int)
   /// A value that the setting can't have.
   case value(origin: SettingOrigin, found: String, expected: String)
   /// Options that exclude one another, or one that is wanted and has no default here.
@@ -29,8 +27,6 @@ package enum SettingsError: Error, Sendable, Equatable, CustomStringConvertible 
     case .unknownKey(let file, let line, let key, let nearest):
       "config \(legible(file)): line \(line): unknown key '\(legible(key))'"
         + (nearest.map { " (\($0)?)" } ?? "")
-    case .repeated(let file, let line, let key, let first):
-      "config \(legible(file)): line \(line): '\(legible(key))' again, it stands in line \(first)"
     case .value(let origin, let found, let expected):
       "\(origin) is '\(legible(found))', expected \(expected)"
     case .usage(let sentence): sentence

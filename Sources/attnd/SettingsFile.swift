@@ -1,23 +1,21 @@
+import Configuration
 import ModelFile
+import Yams
 
-/// A configuration file: the values of settings, each with the line it stands in.
+/// A configuration file: YAML, a setting a line, each remembered with its line for errors.
 ///
-/// The file is YAML of the plainest kind, `name: value` with comments, and is read as such here:
-/// any YAML reader gives the same values, but this one knows its lines, and takes nothing else
-/// for what may be a slip (a nested map, a list, a value left empty).
-package struct SettingsFile: Sendable, Equatable {
-  package struct Line: Sendable, Equatable {
-    package let number: Int
-    package let value: String
-  }
-
+/// swift-configuration reads the values. Yams, which it reads them with, is asked once more for
+/// what the former does not tell: which names there are, and in which lines.
+package struct SettingsFile: Sendable {
   /// Most bytes of a file; all settings with their comments take three thousand.
   package static let largest = 1 << 16
 
   /// The file, as it was found.
   package let path: String
-  /// The lines by the name of their setting.
-  package let lines: [String: Line]
+  /// The line of each setting that the file has, from 1.
+  package let lines: [String: Int]
+  /// The value of each setting that the file has, as it is written.
+  package let values: [String: String]
 
   /// Reads the file that `--config` or the environment name, or else the first that is there.
   ///
@@ -69,112 +67,75 @@ package struct SettingsFile: Sendable, Equatable {
   ///   - path: What to call it in errors.
   /// - Throws: `SettingsError` for the first line that can't be.
   package init(_ text: String, path: String) throws(SettingsError) {
-    var lines: [String: Line] = [:]
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .enumerated()
-    {
-      let line = index == 0 && line.hasPrefix("\u{FEFF}") ? line.dropFirst() : line
-      let number = index + 1
-      guard let (key, value) = try SettingsFile.split(line, number: number, path: path) else {
-        continue
-      }
-      let known = SettingsTable.entries.map(\.name)
-      guard known.contains(key) else {
-        throw .unknownKey(
-          file: path, line: number, key: key, nearest: nearestName(to: key, among: known))
-      }
-      if let first = lines[key]?.number {
-        throw .repeated(file: path, line: number, key: key, first: first)
-      }
-      lines[key] = Line(number: number, value: value)
-    }
     self.path = path
-    self.lines = lines
+    lines = try SettingsFile.lines(of: text, path: path)
+    values = try SettingsFile.values(of: lines.keys.sorted(), in: text, path: path)
   }
 
-  /// The name and value of a line; nil for a comment, an empty line and the mark of a document.
-  private static func split(
-    _ line: Substring, number: Int, path: String
-  ) throws(SettingsError) -> (key: String, value: String)? {
-    func wrong(_ found: String, _ expected: String) -> SettingsError {
-      .malformed(file: path, line: number, found: found, expected: expected)
-    }
-    let content = line.drop(while: isSpace)
-    guard let first = content.first, first != "#", line != "---" else { return nil }
-    guard content.startIndex == line.startIndex else {
-      throw wrong("begins with a space", "'name: value' from the first column")
-    }
-    guard let colon = content.firstIndex(of: ":") else {
-      throw wrong("'\(content)'", "'name: value'")
-    }
-    let key = String(content[..<colon])
-    let rest = content[content.index(after: colon)...]
-    guard rest.isEmpty || rest.first.map(isSpace) == true else {
-      throw wrong("no space after '\(key):'", "'name: value'")
-    }
-    let value = rest.drop(while: isSpace)
-    guard let opening = value.first, opening != "#" else {
-      throw wrong("\(key) has no value", "one, or '#' before the line")
-    }
-    switch opening {
-    case "'", "\"":
-      guard let text = quoted(value) else {
-        throw wrong("\(key) has an odd quotation", "'text' or \"text\", and no more on the line")
+  private static func values(
+    of names: [String], in text: String, path: String
+  ) throws(SettingsError) -> [String: String] {
+    guard !names.isEmpty else { return [:] }
+    do {
+      let snapshot = try YAMLSnapshot(
+        data: Array(text.utf8).span.bytes, providerName: path, parsingOptions: .default)
+      var values: [String: String] = [:]
+      for name in names {
+        let found = try snapshot.value(forKey: AbsoluteConfigKey([name]), type: .string)
+        if case .string(let value) = found.value?.content { values[name] = value }
       }
-      return (key, text)
-    case "[", "{", "|", ">", "&", "*", "!", "%", "@", "`", ",", "]", "}":
-      throw wrong("\(key) begins with '\(opening)'", "a plain value, or one in quotes")
-    default:
-      let text = plain(value)
-      guard !text.contains(": "), !text.hasSuffix(":") else {
-        throw wrong("\(key) has a ':' in its value", "quotes around it")
-      }
-      return (key, text)
+      return values
+    } catch {
+      throw malformed(error, path: path)
     }
   }
 
-  private static func isSpace(_ character: Character) -> Bool {
-    character == " " || character == "\t"
+  /// The line of each setting; refuses what is no setting, and what is no plain value.
+  private static func lines(
+    of text: String, path: String
+  ) throws(SettingsError) -> [String: Int] {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch {
+      throw malformed(error, path: path)
+    }
+    guard let root, root.scalar?.string.isEmpty != true else { return [:] }
+    guard let mapping = root.mapping else {
+      throw .malformed(
+        file: path, line: root.mark?.line ?? 1, found: "no mapping", expected: "'name: value'")
+    }
+    let known = SettingsTable.entries.map(\.name)
+    var lines: [String: Int] = [:]
+    for (key, value) in mapping {
+      let line = key.mark?.line ?? 1
+      let name = key.scalar?.string ?? "?"
+      guard known.contains(name) else {
+        throw .unknownKey(
+          file: path, line: line, key: name, nearest: nearestName(to: name, among: known))
+      }
+      guard let scalar = value.scalar, !scalar.string.isEmpty else {
+        throw .malformed(
+          file: path, line: line, found: "\(name) has no plain value",
+          expected: "'\(name): value', or '#' before the line")
+      }
+      lines[name] = line
+    }
+    return lines
   }
 
-  /// Text up to a comment, which begins with a space and '#', without the spaces at its end.
-  private static func plain(_ value: Substring) -> String {
-    var end = value.endIndex
-    var previous: Character = "x"
-    for index in value.indices {
-      if value[index] == "#" && isSpace(previous) {
-        end = index
-        break
+  /// What Yams finds wrong, on one line.
+  private static func malformed(_ error: any Error, path: String) -> SettingsError {
+    let (problem, line): (String, Int) =
+      switch error {
+      case YamlError.scanner(_, let problem, let mark, _),
+        YamlError.parser(_, let problem, let mark, _),
+        YamlError.composer(_, let problem, let mark, _):
+        (problem, mark.line)
+      case YamlError.duplicatedKeysInMapping(let keys, let context):
+        ("\(keys.joined(separator: ", ")) stands there twice", context.mark.line)
+      default: ("not YAML", 1)
       }
-      previous = value[index]
-    }
-    var text = value[..<end]
-    while let last = text.last, isSpace(last) { text.removeLast() }
-    return String(text)
-  }
-
-  /// Text in quotes with at most a comment behind it: '' is ' in single ones, \" and \\ are " and \
-  /// in double ones; nil for anything else.
-  private static func quoted(_ value: Substring) -> String? {
-    guard let mark = value.first else { return nil }
-    var text = ""
-    var rest = value.dropFirst()
-    while let character = rest.popFirst() {
-      if character == mark {
-        guard mark == "'", rest.first == "'" else {
-          let after = rest.drop(while: isSpace)
-          return after.isEmpty || after.first == "#" && after.startIndex > rest.startIndex
-            ? text : nil
-        }
-        rest.removeFirst()
-        text.append("'")
-      } else if mark == "\"", character == "\\" {
-        guard let escaped = rest.popFirst(), escaped == "\"" || escaped == "\\" else { return nil }
-        text.append(escaped)
-      } else {
-        text.append(character)
-      }
-    }
-    return nil
+    return .malformed(file: path, line: line, found: problem, expected: "YAML, 'name: value'")
   }
 }

