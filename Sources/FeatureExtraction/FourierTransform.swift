@@ -82,7 +82,7 @@ public struct FourierTransform: ~Copyable {
     var stride = 1
     while n >= 4 {
       if stride == 1 {
-        Butterflies.firstRadix4(from, to, twiddles: table, n: n)
+        Butterflies.firstRadix4(from, to, apart: result, twiddles: table, n: n)
       } else {
         Butterflies.radix4(from, to, twiddles: table, n: n, stride: stride)
       }
@@ -95,7 +95,8 @@ public struct FourierTransform: ~Copyable {
       Butterflies.lastRadix2(from, to, stride: stride)
       swap(&from, &to)
     }
-    Butterflies.realSpectrum(from, result, twiddles: realTwiddles.pointer, half: half)
+    Butterflies.realSpectrum(
+      from, result, reversed: to, twiddles: realTwiddles.pointer, half: half)
     return result
   }
 }

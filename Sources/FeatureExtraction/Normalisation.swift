@@ -37,7 +37,7 @@ struct Normalisation: ~Copyable {
     Framing.bound(row, count: bins)
     switch compression {
     case .linear: break
-    case .log(let floor): Logarithm.log(row, into: row, count: bins, floor: floor)
+    case .log(let floor): Logarithm.log(row, count: bins, floor: floor)
     case .pcen(let pcen):
       if isAtStart { runningEnergy.pointer.update(from: row, count: bins) }
       Framing.pcen(

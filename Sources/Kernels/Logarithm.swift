@@ -33,17 +33,14 @@ public enum Logarithm {
     return x >= 0 ? result : Float.nan
   }
 
-  /// `y = ln(max(x, floor))`.
+  /// Replaces each element x by ln(max(x, floor)).
   ///
   /// - Parameters:
-  ///   - x: The elements.
-  ///   - y: Receives the logarithms; may be `x`.
+  ///   - x: The elements, in and out.
   ///   - count: How many.
   ///   - floor: Least argument; a NaN counts as less.
-  public static func log(
-    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int, floor: Float
-  ) {
-    for i in 0..<count { y[i] = value(x[i] > floor ? x[i] : floor) }
+  public static func log(_ x: UnsafeMutablePointer<Float>, count: Int, floor: Float) {
+    for i in 0..<count { x[i] = value(x[i] > floor ? x[i] : floor) }
   }
 
   /// x to the power p for x > 0, as exp(p ln x): relative error about (1 + |p ln x|) ulp.

@@ -6,22 +6,26 @@ public enum RecurrentGates {
   /// `r = sigmoid(a_r + g_r)`, `z = sigmoid(a_z + g_z)`, `n = tanh(a_n + r g_n)`,
   /// `h' = (1 - z) n + z h`.
   ///
+  /// Three plain loops, each over few arrays: one loop over all of them stays scalar code.
+  ///
   /// - Parameters:
-  ///   - input: a, three times `units`.
+  ///   - input: a, three times `units`; replaced by r, z and n.
   ///   - hidden: g, three times `units`.
   ///   - state: h, replaced by h'.
   ///   - units: Width of the layer.
   public static func gru(
-    input: UnsafePointer<Float>, hidden: UnsafePointer<Float>, state: UnsafeMutablePointer<Float>,
-    units: Int
+    input: UnsafeMutablePointer<Float>, hidden: UnsafePointer<Float>,
+    state: UnsafeMutablePointer<Float>, units: Int
   ) {
+    for i in 0..<2 * units { input[i] = Exponential.logistic(input[i] + hidden[i]) }
+    let reset = UnsafePointer(input)
+    let update = UnsafePointer(input + units)
+    let candidate = input + 2 * units
+    let recurrent = hidden + 2 * units
     for i in 0..<units {
-      let reset = Exponential.logistic(input[i] + hidden[i])
-      let update = Exponential.logistic(input[units + i] + hidden[units + i])
-      let candidate = HyperbolicTangent.value(
-        input[2 * units + i] + reset * hidden[2 * units + i])
-      state[i] = (1 - update) * candidate + update * state[i]
+      candidate[i] = HyperbolicTangent.value(candidate[i] + reset[i] * recurrent[i])
     }
+    for i in 0..<units { state[i] = (1 - update[i]) * candidate[i] + update[i] * state[i] }
   }
 
   /// The sum that a `static` score is: `v . tanh(q + b)`.

@@ -61,21 +61,55 @@ public enum Reduction {
   ///   - count: How many.
   /// - Returns: The maximum.
   public static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {
+    var lanes = SIMD8<Float>(repeating: -.infinity)
+    let whole = count & ~7
+    var i = 0
+    while i < whole {
+      let next = load(x + i)
+      lanes.replace(with: next, where: next .> lanes)
+      i += 8
+    }
     var result = -Float.infinity
-    for i in 0..<count { result = x[i] > result ? x[i] : result }
+    for lane in lanes.indices { result = lanes[lane] > result ? lanes[lane] : result }
+    for j in whole..<count { result = x[j] > result ? x[j] : result }
     return result
   }
 
-  /// Adds a multiple of one array to another: `y += a x`.
+  /// Adds weighted rows to a sum: `y += a_0 x_0 + a_1 x_1 + ...`, in this order.
+  ///
+  /// Eight elements stay in registers over all rows; an element's bits depend on no other.
   ///
   /// - Parameters:
-  ///   - a: The factor.
-  ///   - x: The array that is added.
-  ///   - y: The array that is added to.
-  ///   - count: Elements of each.
-  public static func addMultiple(
-    _ a: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int
+  ///   - a: The weights, one a row.
+  ///   - x: The first row.
+  ///   - stride: Floats from one row to the next.
+  ///   - rows: How many rows.
+  ///   - y: The sum, in and out; overlaps nothing.
+  ///   - count: Elements of a row that are summed.
+  public static func addWeighted(
+    _ a: UnsafePointer<Float>, _ x: UnsafePointer<Float>, stride: Int, rows: Int,
+    to y: UnsafeMutablePointer<Float>, count: Int
   ) {
-    for i in 0..<count { y[i] += a * x[i] }
+    var k = 0
+    while k + 8 <= count {
+      var sum = load(y + k)
+      var element = x + k
+      for row in 0..<rows {
+        sum += load(element) * SIMD8<Float>(repeating: a[row])
+        element += stride
+      }
+      UnsafeMutableRawPointer(y + k).storeBytes(of: sum, as: SIMD8<Float>.self)
+      k += 8
+    }
+    while k < count {
+      var sum = y[k]
+      var element = x + k
+      for row in 0..<rows {
+        sum += element.pointee * a[row]
+        element += stride
+      }
+      y[k] = sum
+      k += 1
+    }
   }
 }

@@ -105,24 +105,43 @@ package struct AttentionCalculator: ~Copyable {
   private mutating func attend(_ head: Int) {
     let alpha = weights.pointer + head * ring.window
     let span = ring.span
-    let oldest = ring.oldest
-    if score.dependsOnQuery {
-      let at = head * keySize
-      for i in 0..<span {
-        alpha[i] = Reduction.dot(query.pointer + at, ring.key(oldest + i) + at, count: keySize)
-      }
-    } else {
-      for i in 0..<span { alpha[i] = ring.score(oldest + i, head: head) }
-    }
+    let (older, newer) = ring.runs
+    collectScores(older, head, into: alpha)
+    collectScores(newer, head, into: alpha)
     let maximum = Reduction.maximum(alpha, count: span)
     let scale = 1 / Exponential.expSum(alpha, count: span, minus: maximum)
     let sum = context.pointer + head * valueSize
     sum.update(repeating: 0, count: valueSize)
-    for i in 0..<span {
-      alpha[i] *= scale
-      Reduction.addMultiple(
-        alpha[i], ring.value(oldest + i) + head * valueSize, to: sum, count: valueSize)
+    for i in 0..<span { alpha[i] *= scale }
+    addValues(older, head, weighted: alpha, to: sum)
+    addValues(newer, head, weighted: alpha, to: sum)
+  }
+
+  /// z of the steps of a run, in their places in the window.
+  private func collectScores(
+    _ run: KeyValueRing.Run, _ head: Int, into scores: UnsafeMutablePointer<Float>
+  ) {
+    guard score.dependsOnQuery else {
+      (scores + run.first).update(from: ring.scores(from: run.slot, head: head), count: run.count)
+      return
     }
+    let at = head * keySize
+    let queryOfHead = UnsafePointer(query.pointer + at)
+    var key = ring.keys(from: run.slot) + at
+    for i in run.first..<run.first + run.count {
+      scores[i] = Reduction.dot(queryOfHead, key, count: keySize)
+      key += ring.keyStride
+    }
+  }
+
+  /// Adds the weighted values of a run, oldest first.
+  private func addValues(
+    _ run: KeyValueRing.Run, _ head: Int, weighted alpha: UnsafePointer<Float>,
+    to sum: UnsafeMutablePointer<Float>
+  ) {
+    Reduction.addWeighted(
+      alpha + run.first, ring.values(from: run.slot) + head * valueSize, stride: ring.valueStride,
+      rows: run.count, to: sum, count: valueSize)
   }
 
   package mutating func reset() {

@@ -40,20 +40,45 @@ struct KeyValueRing: ~Copyable {
   /// First step of the window.
   var oldest: Int { steps - span }
 
-  private func slot(_ step: Int) -> Int { step % window }
-
-  /// The key of a step, all heads.
-  func key(_ step: Int) -> UnsafePointer<Float> {
-    UnsafePointer(keys.pointer + slot(step) * keySize)
+  /// Steps that lie side by side in memory.
+  struct Run {
+    /// Age order within the window: 0 is the oldest step.
+    let first: Int
+    let count: Int
+    let slot: Int
   }
 
-  /// The value of a step, all heads.
-  func value(_ step: Int) -> UnsafePointer<Float> {
-    values.count == 0 ? key(step) : UnsafePointer(values.pointer + slot(step) * valueSize)
+  /// The window in two runs, oldest step first: up to the end of memory, and from its beginning.
+  ///
+  /// A division for each step would cost as much as the arithmetic on a short key.
+  var runs: (Run, Run) {
+    let slot = oldest % window
+    let count = min(span, window - slot)
+    return (
+      Run(first: 0, count: count, slot: slot), Run(first: count, count: span - count, slot: 0)
+    )
   }
 
-  /// The score of a step for one head.
-  func score(_ step: Int, head: Int) -> Float { scores.pointer[head * window + slot(step)] }
+  /// Floats from one step's key to the next one's.
+  var keyStride: Int { keySize }
+
+  /// Floats from one step's value to the next one's.
+  var valueStride: Int { valueSize }
+
+  /// The keys from a slot on, all heads of each step.
+  func keys(from slot: Int) -> UnsafePointer<Float> {
+    UnsafePointer(keys.pointer + slot * keySize)
+  }
+
+  /// The values from a slot on, all heads of each step.
+  func values(from slot: Int) -> UnsafePointer<Float> {
+    values.count == 0 ? keys(from: slot) : UnsafePointer(values.pointer + slot * valueSize)
+  }
+
+  /// The scores of one head from a slot on.
+  func scores(from slot: Int, head: Int) -> UnsafePointer<Float> {
+    UnsafePointer(scores.pointer + head * window + slot)
+  }
 
   /// Writes the next step over the oldest.
   ///
@@ -64,7 +89,7 @@ struct KeyValueRing: ~Copyable {
   mutating func append(
     key: UnsafePointer<Float>, value: UnsafePointer<Float>, scores newScores: UnsafePointer<Float>
   ) {
-    let slot = slot(steps)
+    let slot = steps % window
     if keys.count > 0 { (keys.pointer + slot * keySize).update(from: key, count: keySize) }
     if values.count > 0 {
       (values.pointer + slot * valueSize).update(from: value, count: valueSize)

@@ -14,8 +14,9 @@ struct RecurrentGatesTests {
     let g = random.floats(3 * units, scale: 6)
     let h = random.floats(units)
     let state = FloatBuffer(h + [9])
-    withPointers(a, g) { pa, pg in
-      RecurrentGates.gru(input: pa, hidden: pg, state: state.pointer, units: units)
+    let input = FloatBuffer(a)
+    withPointers(g, g) { pg, _ in
+      RecurrentGates.gru(input: input.pointer, hidden: pg, state: state.pointer, units: units)
     }
     var worst = WorstRatio("GRU gates of \(units)")
     for i in 0..<units {
@@ -41,8 +42,9 @@ struct RecurrentGatesTests {
     let a: [Float] = [0, 0, 0, 0, -200, -200, 200, 200, 50, -50, 50, -50]
     let g = [Float](repeating: 0, count: 12)
     let state = FloatBuffer([0.25, 0.25, 0.25, -0.75])
-    withPointers(a, g) { pa, pg in
-      RecurrentGates.gru(input: pa, hidden: pg, state: state.pointer, units: 4)
+    let input = FloatBuffer(a)
+    withPointers(g, g) { pg, _ in
+      RecurrentGates.gru(input: input.pointer, hidden: pg, state: state.pointer, units: 4)
     }
     #expect(Array(state.elements) == [1, -1, 0.25, -0.75])
   }

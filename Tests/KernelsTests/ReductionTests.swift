@@ -71,22 +71,27 @@ struct ReductionTests {
   }
 
   @Test(
-    "A multiple is added to the elements and to nothing behind them",
+    "Weighted rows are added in their order, to the elements and to nothing behind them",
     .seed(24), arguments: sizes)
-  func addMultiple(count: Int) {
+  func addWeighted(count: Int) {
     var random = SplitMix64()
-    let x = random.floats(count + 16)
-    let y = random.floats(count + 16)
-    var sum = y
-    sum.withUnsafeMutableBufferPointer { to in
-      withPointers(x, x) { px, _ in
-        guard let py = to.baseAddress else { return }
-        Reduction.addMultiple(0.37, px, to: py, count: count)
+    for rows in [0, 1, 2, 7, 50] {
+      let stride = count + 3
+      let x = random.floats(rows * stride + 16)
+      let weights = random.floats(rows)
+      let y = random.floats(count + 16)
+      var sum = y
+      sum.withUnsafeMutableBufferPointer { to in
+        withPointers(weights, x) { pa, px in
+          guard let py = to.baseAddress else { return }
+          Reduction.addWeighted(pa, px, stride: stride, rows: rows, to: py, count: count)
+        }
       }
-    }
-    for i in sum.indices {
-      let expected = i < count ? y[i] + 0.37 * x[i] : y[i]
-      #expect(sum[i].bitPattern == expected.bitPattern, "element \(i) of \(count)")
+      for i in sum.indices {
+        var expected = y[i]
+        if i < count { for row in 0..<rows { expected += weights[row] * x[row * stride + i] } }
+        #expect(sum[i].bitPattern == expected.bitPattern, "\(i) of \(count), \(rows) rows")
+      }
     }
   }
 
