@@ -15,16 +15,16 @@ struct BatchCommand: AsyncParsableCommand {
 
         {"file":"hello.wav","keyword":"computer","score":0.97,"start":1.2,"end":1.77,"time":1.86}
 
-      time is when it was decided, start and end are where the word lies, all in seconds from the
-      start of the file. With --frames each step of the network is a line too, with the posterior
-      of every keyword and the focus: how many seconds before time the attention looks (expected,
+      time is when it was decided, start and end are where the word lies, all in seconds from the \
+      start of the file. With --frames each step of the network is a line too, with the posterior \
+      of every keyword and the focus: how many seconds before time the attention looks (expected, \
       spread, peak).
 
         attnd batch *.wav > found.jsonl
         find . -name '*.flac' | attnd batch --threshold 0.3 -
         attnd batch --frames talk.ogg | jq 'select(.posterior.computer > 0.5)'
 
-      A file that cannot be read is one line on standard error; the others go on, and the command
+      A file that cannot be read is one line on standard error; the others go on, and the command \
       ends with 65.
       """)
 

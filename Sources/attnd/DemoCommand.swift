@@ -14,8 +14,8 @@ struct DemoCommand: AsyncParsableCommand {
     commandName: "demo",
     abstract: "Listen to a bundled clip and show what is heard: the whole path in one command.",
     discussion: """
-      Starts a daemon on a clip of synthetic speech, opens its socket, connects to it as
-      'attnd watch' does, and ends with a summary. Everything is what 'attnd run' and 'attnd watch'
+      Starts a daemon on a clip of synthetic speech, opens its socket, connects to it as \
+      'attnd watch' does, and ends with a summary. Everything is what 'attnd run' and 'attnd watch' \
       do; only the clip, the model and the socket's place are given.
       """)
 

@@ -9,8 +9,8 @@ struct DevicesCommand: ParsableCommand {
     commandName: "devices",
     abstract: "List the capture devices.",
     discussion: """
-      The names in the first column are what 'attnd run --device' takes; 'default' is what the
-      system is set to. What a card offers is asked of the card; one that another program holds
+      The names in the first column are what 'attnd run --device' takes; 'default' is what the \
+      system is set to. What a card offers is asked of the card; one that another program holds \
       cannot be asked and is listed without.
       """)
 

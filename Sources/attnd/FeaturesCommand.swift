@@ -9,8 +9,8 @@ struct FeaturesCommand: AsyncParsableCommand {
     commandName: "features",
     abstract: "Write the feature rows of recordings as NumPy arrays.",
     discussion: """
-      Each recording becomes DIR/NAME.npy: float32, [rows, bins], a row for each hop of the model's
-      front end, before its mean and scale are applied. They are the rows that the model sees, so
+      Each recording becomes DIR/NAME.npy: float32, [rows, bins], a row for each hop of the model's \
+      front end, before its mean and scale are applied. They are the rows that the model sees, so \
       what is trained on them agrees with what runs later, bit for bit.
 
         attnd features --out rows/ *.wav

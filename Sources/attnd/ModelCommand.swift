@@ -11,8 +11,8 @@ struct ModelCommand: ParsableCommand {
     commandName: "model",
     abstract: "Check a model file and show what is in it.",
     discussion: """
-      Without FILE: the model inside the program. A file that is damaged or that this version
-      cannot run is refused with a line that says what is wrong where; the command ends with 65.
+      Without FILE: the model inside the program. A file that is damaged or that this version \
+      cannot run is refused with a line that says what is wrong where; the command ends with 65. \
       Docs/model-file.md describes the format.
       """)
 

@@ -12,16 +12,16 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Listen to a microphone, a file or a pipe, and serve what is heard on a socket.",
     discussion: """
-      Sound comes from one of --device (an ALSA capture device), --file or --stdin. Attention
-      frames and detections go to everybody who connects to --socket and subscribes; 'attnd watch'
+      Sound comes from one of --device (an ALSA capture device), --file or --stdin. Attention \
+      frames and detections go to everybody who connects to --socket and subscribes; 'attnd watch' \
       is such a subscriber, Docs/protocol.md is for those who write one.
 
         attnd run --device default
         attnd run --file talk.flac --socket /tmp/attnd.sock
         arecord -f S16_LE -r 16000 -c 1 | attnd run --stdin
 
-      A file is played at its own speed, as a microphone would (--pace fastest: as fast as it
-      goes). SIGTERM and SIGINT end it in order: what was heard is delivered, every client gets
+      A file is played at its own speed, as a microphone would (--pace fastest: as fast as it \
+      goes). SIGTERM and SIGINT end it in order: what was heard is delivered, every client gets \
       'bye', the socket is removed, exit 0. The end of a file or pipe does the same.
       """)
 

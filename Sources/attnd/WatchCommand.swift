@@ -7,8 +7,8 @@ struct WatchCommand: AsyncParsableCommand {
     commandName: "watch",
     abstract: "Show live what a running daemon hears and attends to.",
     discussion: """
-      Draws the level of the sound, the posterior of each keyword, and over the last seconds where
-      each keyword's attention looks: the tallest block is the step with the largest weight.
+      Draws the level of the sound, the posterior of each keyword, and over the last seconds where \
+      each keyword's attention looks: the tallest block is the step with the largest weight. \
       Below stand the newest detections. Ctrl-C ends it; the daemon does not notice.
 
       Where standard output is no terminal, detections and a line a second are printed instead.

@@ -17,7 +17,7 @@ enum ModuleRules {
     "attnd": [
       "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "AttentionSocket",
       "CEmbedded", "ArgumentParser", "Configuration", "FoundationEssentials", "Glibc", "Logging",
-      "NIOCore", "ServiceLifecycle", "Synchronization", "UnixSignals",
+      "NIOCore", "ServiceLifecycle", "Synchronization", "UnixSignals", "Yams",
     ],
   ]
 

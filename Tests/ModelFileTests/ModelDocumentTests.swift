@@ -184,7 +184,7 @@ struct ModelDocumentTests {
       ("keywords", .object([]), "keywords is an object, expected a list"),
       ("keywords", .array([.null]), "keywords[0] is null, expected an object"),
       (
-        "detector.release", .number("1.5"), "detector: release is 1.5, expected 0 to 1"
+        "detector.release", .number("1.5"), "detector: release is 1.5, expected 0.05 to 1"
       ),
       ("detector.relase", .number("1"), "unknown name 'detector.relase' (release?)"),
       ("reset", .string("silence"), "reset is 'silence', expected never (what this version knows)"),
@@ -216,7 +216,7 @@ struct ModelDocumentTests {
       ),
       (
         #"{"name": "b", "phrase": "x", "threshold": 1.5}"#,
-        "detector: threshold is 1.5, expected 0 to 1"
+        "detector: threshold is 1.5, expected 0.001 to 1"
       ),
     ])
   func keyword(text: String, message: String) throws {
