@@ -88,10 +88,11 @@ package struct Settings: Sendable {
     let known = SettingsTable.entries.map(\.environmentName) + others
     return environment.keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }.sorted().map {
       // Without the prefix, which would make all of them look alike.
-      let nearest = nearestName(
-        to: String($0.dropFirst(prefix.count)),
-        among: known.map { String($0.dropFirst(prefix.count)) }
-      ).map { " (\(prefix)\($0)?)" } ?? ""
+      let nearest =
+        nearestName(
+          to: String($0.dropFirst(prefix.count)),
+          among: known.map { String($0.dropFirst(prefix.count)) }
+        ).map { " (\(prefix)\($0)?)" } ?? ""
       return "environment: unknown variable \($0)\(nearest) is ignored"
     }
   }
