@@ -72,9 +72,10 @@ let package = Package(
       name: "TestSupport", dependencies: ["CAllocationCount"], path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("TestSupportTests", of: []),
+    tests("ArchitectureTests", of: []),
     tests("KernelsTests", of: ["Kernels"]),
     tests("FeatureExtractionTests", of: ["FeatureExtraction"]),
-    tests("StreamingAttentionTests", of: ["StreamingAttention"]),
+    tests("StreamingAttentionTests", of: ["StreamingAttention", "FeatureExtraction"]),
     tests("ModelFileTests", of: ["ModelFile"]),
     tests("AudioInputTests", of: ["AudioInput"]),
     tests(

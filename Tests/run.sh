@@ -11,7 +11,14 @@ fi
 # left out: every test is a Swift Testing one.
 swift test -c release --disable-xctest
 
+# Other people's clients, where they are to be had: a Python environment of our own with the package
+# wyoming. Scripts whose programs are missing say so.
+PYTHON=$PWD/.build/interop/bin/python
+if ! "$PYTHON" -c 'import wyoming' 2>/dev/null; then
+  { python3 -m venv .build/interop && .build/interop/bin/pip install -q wyoming==1.10.2; } \
+    >/dev/null 2>&1 || PYTHON=python3
+fi
+export PYTHON
 for script in Tests/interop/*.sh; do
-  echo "interop: $script"
   "$script" .build/release/attnd
 done

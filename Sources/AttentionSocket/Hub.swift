@@ -37,7 +37,10 @@ package final class Hub {
   private var whenEmpty: (() -> Void)?
 
   /// Records of one stream read before other work of the loop gets its turn.
-  private static let recordsPerTurn = 512
+  ///
+  /// Far fewer than a queue holds: after each turn the connections write, so that a reader who keeps up
+  /// loses nothing however fast the stream is.
+  private static let recordsPerTurn = 16
   /// At most one warning per code and stream in this time.
   private static let warningInterval = TimeAmount.seconds(10)
 
@@ -310,7 +313,7 @@ package final class Hub {
   /// Reads what was published and says goodbye to everybody; `whenEmpty` is called when all have gone.
   package func close(_ bye: Bye, whenEmpty: @escaping () -> Void) {
     // Both rings, once full, are read in this many turns; who publishes on after that isn't waited for.
-    for _ in 0..<8 where drain() { break }
+    for _ in 0..<256 where drain() { break }
     self.whenEmpty = whenEmpty
     for connection in connections.values { connection.sayBye(bye) }
     if connections.isEmpty { whenEmpty() }

@@ -93,9 +93,9 @@ let maximumChannels = 1024
 
 /// A sample's number and its time: "sample 8000 (0.500 s)".
 private func place(_ sample: Int64, _ rate: Int) -> String {
-  let milliseconds = Int64((Double(sample) / Double(max(rate, 1)) * 1000).rounded())
-  let fraction = String(milliseconds % 1000 + 1000).dropFirst()
-  return "sample \(sample) (\(milliseconds / 1000).\(fraction) s)"
+  let (seconds, rest) = sample.quotientAndRemainder(dividingBy: Int64(max(rate, 1)))
+  let milliseconds = Int(Double(rest) / Double(max(rate, 1)) * 1000)
+  return "sample \(sample) (\(seconds).\(String(1000 + milliseconds).dropFirst()) s)"
 }
 
 /// The system's words for an errno.

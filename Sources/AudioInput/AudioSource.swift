@@ -21,7 +21,8 @@ public protocol AudioSource: AnyObject, Sendable {
   /// - Returns: What was written, and where it lies in the stream.
   /// - Throws: `AudioInputError` when the source failed; everything before the fault has been
   ///   delivered.
-  /// - Complexity: No allocation after the first call, except behind a gap.
+  /// - Complexity: No allocation after the first call. Where rates differ, libsoxr's queues grow to
+  ///   their size in the stream's first quarter of a second, and anew behind a gap.
   func read(
     into buffer: UnsafeMutableBufferPointer<Float>
   ) throws(AudioInputError) -> AudioBlock

@@ -9,6 +9,9 @@ import CSoxr
 /// for. Its filter is linear in phase and its delay taken out: output sample k lies at time
 /// k / outputRate of the input, and n samples become round(n · outputRate / inputRate).
 /// At equal rates the samples pass through untouched.
+///
+/// What the filters hold back (measured, a block of 10 ms included): 37 ms from 48 kHz to 16, 40 ms
+/// from 44.1, 115 ms from 8; their queues were at full size, and allocated no more, after 0.26 s.
 package final class Resampler {
   /// Samples pulled from the source at a time.
   package let blockSize: Int

@@ -6,7 +6,7 @@ import Kernels
 /// arrive. Owns one frame of samples, and the one before it; the oldest `hop` are dropped after
 /// each frame.
 struct FrameBuffer: ~Copyable {
-  /// The sample before the frame, then the frame. A mirrored end of an odd frame can reach it.
+  /// The sample before the frame, which the mirrored end of an odd frame can reach; the frame.
   private let memory: FloatBuffer
   /// Samples of a frame.
   private let length: Int

@@ -1,6 +1,8 @@
 import Kernels
 
-/// Mel energies -> row x_t: compression, then mean and scale. Owns what PCEN remembers.
+/// Mel energies -> row x_t: compression, then mean and scale.
+///
+/// Owns what PCEN remembers.
 struct Normalisation: ~Copyable {
   private let compression: FrontEnd.Compression
   private let mean: FloatBuffer

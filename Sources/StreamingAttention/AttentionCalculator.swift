@@ -13,7 +13,7 @@ import Kernels
 /// The softmax is taken in two passes over the window, oldest step first, with the maximum
 /// subtracted, so that no error is carried from one step to the next. Owns the ring and the
 /// weights alpha of the newest step.
-struct AttentionCalculator: ~Copyable {
+package struct AttentionCalculator: ~Copyable {
   private let parameters: Parameters
   private let score: Architecture.Score
   private let heads: Int
@@ -30,7 +30,7 @@ struct AttentionCalculator: ~Copyable {
   private let weights: FloatBuffer
   private let context: FloatBuffer
 
-  init(_ parameters: Parameters) {
+  package init(_ parameters: Parameters) {
     let architecture = parameters.architecture
     self.parameters = parameters
     score = architecture.score
@@ -50,29 +50,30 @@ struct AttentionCalculator: ~Copyable {
   }
 
   /// c_t, [heads V].
-  var output: UnsafePointer<Float> { UnsafePointer(context.pointer) }
+  package var output: UnsafePointer<Float> { UnsafePointer(context.pointer) }
 
   /// Steps in the window now.
-  var span: Int { ring.span }
+  package var span: Int { ring.span }
 
   /// Alpha of one head over the window, oldest step first, `span` long.
-  func weights(head: Int) -> UnsafePointer<Float> {
+  package func weights(head: Int) -> UnsafePointer<Float> {
     UnsafePointer(weights.pointer + head * ring.window)
   }
 
-  /// e_t and a_t of the newest step, [heads K] each.
+  /// e_t of the newest step, [heads K]; tanh(e_t + b) for the score `static`.
   var newestQuery: UnsafePointer<Float> { UnsafePointer(query.pointer) }
+  /// a_t of the newest step, [heads K]; zeros where nothing asks for keys.
   var newestKey: UnsafePointer<Float> { UnsafePointer(key.pointer) }
 
   /// Takes in a step and attends over the window that ends with it.
-  mutating func step(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
+  package mutating func step(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
     project(hidden: hidden, memory: memory)
     ring.append(key: key.pointer, value: value.pointer, scores: stepScores.pointer)
     for head in 0..<heads { attend(head) }
   }
 
   /// Query, key, value, and the score where it belongs to the step alone.
-  private func project(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
+  private mutating func project(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
     parameters.query.multiply(hidden, plus: noBias.pointer, into: query.pointer)
     if let matrix = parameters.key {
       matrix.multiply(memory, plus: noBias.pointer, into: key.pointer)
@@ -101,7 +102,7 @@ struct AttentionCalculator: ~Copyable {
   }
 
   /// One head's softmax over the window and its weighted sum.
-  private func attend(_ head: Int) {
+  private mutating func attend(_ head: Int) {
     let alpha = weights.pointer + head * ring.window
     let span = ring.span
     let oldest = ring.oldest
@@ -124,7 +125,7 @@ struct AttentionCalculator: ~Copyable {
     }
   }
 
-  mutating func reset() {
+  package mutating func reset() {
     ring.reset()
     context.clear()
   }

@@ -1,6 +1,6 @@
 import Kernels
 
-/// A keyword that was heard. Positions are samples from the start of the stream.
+/// A keyword that was heard; positions are samples from the start of the stream.
 public struct Detection: Sendable, Equatable {
   /// Index of the keyword.
   public let keyword: Int
@@ -29,10 +29,10 @@ public struct AttentionStream: ~Copyable {
   /// Samples between two steps.
   public let stepSamples: Int
 
-  private let encoder: RecurrentStack
+  private var encoder: RecurrentStack
   private var attention: AttentionCalculator
-  private let decoder: RecurrentStack
-  private let outputLayer: OutputLayer
+  private var decoder: RecurrentStack
+  private var outputLayer: OutputLayer
   private var detector: Detector
 
   /// The last `stack` rows, oldest first.
@@ -57,6 +57,7 @@ public struct AttentionStream: ~Copyable {
   public init(
     _ parameters: Parameters, detector: DetectorSettings, sampleRate: Int, hop: Int
   ) throws(DetectorSettingsError) {
+    precondition(sampleRate > 0 && hop > 0, "A stream has a sample rate and a hop")
     try detector.validate()
     let architecture = parameters.architecture
     guard detector.thresholds.count == architecture.keywords else {
@@ -76,6 +77,8 @@ public struct AttentionStream: ~Copyable {
   }
 
   /// Takes in the next row.
+  ///
+  /// An element that is a NaN, or larger than 2^50, counts as 0: it would never leave the state.
   ///
   /// - Parameters:
   ///   - row: `bins` floats.
@@ -111,6 +114,9 @@ public struct AttentionStream: ~Copyable {
     outputLayer.step(decoder.output)
   }
 
+  /// `Parameters.largestWeight` has the argument.
+  private static var largestInput: Float { 0x1p50 }
+
   /// Shifts a row into the stack.
   ///
   /// - Returns: Whether the stack is full and its turn has come.
@@ -118,7 +124,9 @@ public struct AttentionStream: ~Copyable {
     let architecture = parameters.architecture
     let kept = (architecture.stack - 1) * architecture.bins
     stacked.pointer.update(from: stacked.pointer + architecture.bins, count: kept)
-    for i in 0..<row.count { stacked.pointer[kept + i] = row[i] }
+    for i in 0..<row.count {
+      stacked.pointer[kept + i] = row[i].magnitude <= Self.largestInput ? row[i] : 0
+    }
     rows += 1
     return rows >= architecture.stack
       && (rows - architecture.stack) % architecture.stride == 0
@@ -126,11 +134,11 @@ public struct AttentionStream: ~Copyable {
 
   /// Reads a word's place off the weights of its head.
   private func detection(of keyword: Int, score: Float) -> Detection {
-    let span = AttendedSpan(weights: attention.weights(head: head(of: keyword)), span: self.span)
+    let attended = AttendedSpan(weights: attention.weights(head: head(of: keyword)), span: span)
+    let start = max(0, position - (attended.firstAge + 1) * stepSamples)
     return Detection(
       keyword: keyword, score: score, threshold: detector.threshold(keyword), position: position,
-      start: max(0, position - (span.firstAge + 1) * stepSamples),
-      end: position - span.lastAge * stepSamples)
+      start: start, end: max(start, position - attended.lastAge * stepSamples))
   }
 
   // MARK: The newest step

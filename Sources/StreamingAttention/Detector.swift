@@ -2,12 +2,12 @@ import Kernels
 
 /// When a posterior becomes a detection; all of it in stream time.
 public struct DetectorSettings: Sendable, Equatable {
-  /// Threshold of each keyword on its smoothed posterior, 0 to 1.
+  /// Threshold of each keyword on its smoothed posterior, 0.001 to 1.
   public var thresholds: [Float]
   /// Steps whose mean is the smoothed posterior, 1 to 1,000.
   public var smoothingSteps: Int
   /// Fraction of the threshold that the smoothed posterior must fall below before the keyword
-  /// may be detected again, 0 to 1.
+  /// may be detected again, 0.05 to 1.
   public var release: Float
   /// Seconds that must pass between two detections of one keyword.
   public var refractorySeconds: Double
@@ -30,18 +30,21 @@ public struct DetectorSettings: Sendable, Equatable {
 
   /// Checks every number against its limits.
   ///
+  /// Threshold and release have lower limits because a posterior never falls below 0: with either
+  /// at 0 a keyword would be detected once and never again.
+  ///
   /// - Throws: `DetectorSettingsError` naming the first number that cannot be.
   public func validate() throws(DetectorSettingsError) {
-    for threshold in thresholds where !(0...1).contains(threshold) {
+    for threshold in thresholds where !(0.001...1).contains(threshold) {
       throw DetectorSettingsError(
-        field: "threshold", found: "\(threshold)", expected: "0 to 1")
+        field: "threshold", found: "\(threshold)", expected: "0.001 to 1")
     }
     guard (1...1_000).contains(smoothingSteps) else {
       throw DetectorSettingsError(
         field: "smoothing_steps", found: "\(smoothingSteps)", expected: "1 to 1000")
     }
-    guard (0...1).contains(release) else {
-      throw DetectorSettingsError(field: "release", found: "\(release)", expected: "0 to 1")
+    guard (0.05...1).contains(release) else {
+      throw DetectorSettingsError(field: "release", found: "\(release)", expected: "0.05 to 1")
     }
     guard (0...3_600).contains(refractorySeconds) else {
       throw DetectorSettingsError(
@@ -69,7 +72,7 @@ public struct DetectorSettingsError: Error, Sendable, Equatable, CustomStringCon
 /// its last detection is long enough ago. Firing disarms it until the mean has fallen below
 /// `release` times the threshold. Time is the position in samples that the caller gives; no clock
 /// is read.
-struct Detector: ~Copyable {
+package struct Detector: ~Copyable {
   private struct Keyword {
     var threshold: Float
     var isArmed = true
@@ -81,11 +84,11 @@ struct Detector: ~Copyable {
   private let settings: DetectorSettings
   private let refractorySamples: Int
   private var keywords: [Keyword]
-  /// [steps][keywords], the last posteriors; slot = step mod steps.
+  /// [keywords][smoothing steps], the last posteriors of each; slot = step mod smoothing steps.
   private let recent: FloatBuffer
   private var steps = 0
 
-  init(_ settings: DetectorSettings, sampleRate: Int) {
+  package init(_ settings: DetectorSettings, sampleRate: Int) {
     self.settings = settings
     refractorySamples = Int((settings.refractorySeconds * Double(sampleRate)).rounded())
     keywords = settings.thresholds.map { Keyword(threshold: $0) }
@@ -94,30 +97,28 @@ struct Detector: ~Copyable {
 
   func threshold(_ keyword: Int) -> Float { keywords[keyword].threshold }
 
-  /// Mean of the last posteriors of a keyword, oldest first; of as many as there are at the start.
-  func smoothed(_ keyword: Int) -> Float {
+  /// Mean of the last posteriors of a keyword; of as many as there are at the start.
+  package func smoothed(_ keyword: Int) -> Float {
     let count = min(steps, settings.smoothingSteps)
     guard count > 0 else { return 0 }
-    var sum: Float = 0
-    for step in steps - count..<steps {
-      sum += recent.pointer[step % settings.smoothingSteps * keywords.count + keyword]
-    }
-    return sum / Float(count)
+    // Summed afresh, so that no error and no NaN outlives the posteriors it came from.
+    let latest = recent.pointer + keyword * settings.smoothingSteps
+    return Reduction.sum(latest, count: count) / Float(count)
   }
 
   /// The smoothed posterior with which a keyword fired at the newest step; nil if it didn't.
-  func firedScore(_ keyword: Int) -> Float? { keywords[keyword].firedScore }
+  package func firedScore(_ keyword: Int) -> Float? { keywords[keyword].firedScore }
 
   /// Takes in the posteriors of a step.
   ///
   /// - Parameters:
   ///   - posteriors: y_t.
   ///   - position: Samples of the stream that the step has seen.
-  mutating func step(_ posteriors: UnsafePointer<Float>, position: Int) {
-    let row = recent.pointer + steps % settings.smoothingSteps * keywords.count
-    row.update(from: posteriors, count: keywords.count)
+  package mutating func step(_ posteriors: UnsafePointer<Float>, position: Int) {
+    let slot = steps % settings.smoothingSteps
     steps += 1
     for i in keywords.indices {
+      recent.pointer[i * settings.smoothingSteps + slot] = posteriors[i]
       let smoothed = smoothed(i)
       keywords[i].firedScore = nil
       let threshold = keywords[i].threshold
@@ -130,7 +131,7 @@ struct Detector: ~Copyable {
     }
   }
 
-  mutating func reset() {
+  package mutating func reset() {
     steps = 0
     for i in keywords.indices {
       keywords[i].isArmed = true

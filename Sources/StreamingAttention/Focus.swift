@@ -21,7 +21,7 @@ public struct Focus: Sendable, Equatable {
   }
 
   /// Reads the focus off a head's weights, oldest first.
-  init(weights: UnsafePointer<Float>, span: Int) {
+  package init(weights: UnsafePointer<Float>, span: Int) {
     var mean: Float = 0
     var peak = 0
     for i in 0..<span {
@@ -41,14 +41,14 @@ public struct Focus: Sendable, Equatable {
 
 /// What part of the window a head means: from the step before which 5 % of its weight lies to the
 /// step before which 95 % lie.
-struct AttendedSpan {
+package struct AttendedSpan {
   /// Ages in steps of the first and the last step of the span; first >= last.
-  let firstAge: Int
-  let lastAge: Int
+  package let firstAge: Int
+  package let lastAge: Int
 
   static let tail: Float = 0.05
 
-  init(weights: UnsafePointer<Float>, span: Int) {
+  package init(weights: UnsafePointer<Float>, span: Int) {
     var first = span - 1
     var last = 0
     var sum: Float = 0

@@ -1,14 +1,14 @@
 import Kernels
 
-/// One layer of gated recurrent units: x_t, h_(t-1) -> h_t. Immutable, shared by all streams.
+/// One layer of gated recurrent units: x_t, h_(t-1) -> h_t.
 ///
-/// PyTorch's formulation, gates in the order r, z, n:
+/// Immutable, shared by all streams. PyTorch's formulation, gates in the order r, z, n:
 ///
 ///     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
 ///     z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
 ///     n = tanh(W_in x + b_in + r (W_hn h + b_hn))
 ///     h' = (1 - z) n + z h
-struct GRUCell: Sendable {
+package struct GRUCell: Sendable {
   private let input: PackedMatrix
   private let hidden: PackedMatrix
   private let inputBias: SharedFloats

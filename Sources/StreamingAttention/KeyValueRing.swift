@@ -60,7 +60,7 @@ struct KeyValueRing: ~Copyable {
   /// - Parameters:
   ///   - key: [heads K]; ignored when no score looks back at keys.
   ///   - value: [heads V]; ignored when the value is the key.
-  ///   - scores: [heads]; ignored when scores depend on the query.
+  ///   - newScores: [heads]; ignored when scores depend on the query.
   mutating func append(
     key: UnsafePointer<Float>, value: UnsafePointer<Float>, scores newScores: UnsafePointer<Float>
   ) {

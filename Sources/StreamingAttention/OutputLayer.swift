@@ -13,12 +13,12 @@ struct OutputLayer: ~Copyable {
   /// y_t, a posterior a keyword.
   var output: UnsafePointer<Float> { UnsafePointer(sums.pointer) }
 
-  func step(_ state: UnsafePointer<Float>) {
+  mutating func step(_ state: UnsafePointer<Float>) {
     parameters.output.multiply(state, plus: parameters.outputBias.pointer, into: sums.pointer)
     switch parameters.architecture.output {
     case .sigmoid: Exponential.sigmoid(sums.pointer, count: parameters.architecture.keywords)
     }
   }
 
-  func reset() { sums.clear() }
+  mutating func reset() { sums.clear() }
 }

@@ -4,16 +4,14 @@ import Kernels
 final class PackedMatrix: Sendable {
   let rows: Int
   let columns: Int
-  // Written in init only, read by any thread after it.
-  nonisolated(unsafe) private let packed: UnsafeMutablePointer<Float>
-  private let storage: SharedFloats
+  private let packed: SharedFloats
 
   /// Packs a row-major matrix.
   init(_ values: [Float], rows: Int, columns: Int) {
     precondition(values.count == rows * columns, "A matrix has rows x columns elements")
     self.rows = rows
     self.columns = columns
-    storage = SharedFloats(
+    packed = SharedFloats(
       count: MatrixVector.packedCount(rows: rows, columns: columns)
     ) { packed in
       values.withUnsafeBufferPointer { source in
@@ -21,7 +19,6 @@ final class PackedMatrix: Sendable {
         MatrixVector.pack(base, rows: rows, columns: columns, into: packed)
       }
     }
-    packed = storage.pointer
   }
 
   /// Room that a result needs: rows rounded up to whole panels.
@@ -32,11 +29,14 @@ final class PackedMatrix: Sendable {
     _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>
   ) {
-    MatrixVector.multiply(packed, x, plus: bias, into: y, rows: rows, columns: columns)
+    MatrixVector.multiply(packed.pointer, x, plus: bias, into: y, rows: rows, columns: columns)
   }
 }
 
 /// Floats that are written once and then read by any thread.
+///
+/// Unchecked, since the compiler can't see that nothing writes after `init`: the buffer is private
+/// and lends itself as a pointer that only reads.
 final class SharedFloats: @unchecked Sendable {
   private let buffer: FloatBuffer
 
@@ -53,5 +53,5 @@ final class SharedFloats: @unchecked Sendable {
     }
   }
 
-  var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
+  var pointer: UnsafePointer<Float> { UnsafePointer(buffer.pointer) }
 }

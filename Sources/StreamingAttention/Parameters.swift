@@ -30,6 +30,10 @@ public enum ParametersError: Error, Sendable, Equatable, CustomStringConvertible
   case unknown(tensor: String)
   /// A tensor holds a NaN or an infinity.
   case notFinite(tensor: String, index: Int)
+  /// A tensor holds a number that could make a sum overflow.
+  case tooLarge(tensor: String, index: Int, found: Float)
+  /// A tensor has another number of elements than its own shape says.
+  case count(tensor: String, found: Int, expected: Int)
 
   /// One line: which tensor or size, what was found, what was expected.
   public var description: String {
@@ -44,10 +48,17 @@ public enum ParametersError: Error, Sendable, Equatable, CustomStringConvertible
       "tensor \(tensor) is not part of this architecture"
     case .notFinite(let tensor, let index):
       "tensor \(tensor) holds a NaN or an infinity at element \(index)"
+    case .tooLarge(let tensor, let index, let found):
+      "tensor \(tensor) holds \(found) at element \(index), expected "
+        + "\(-Parameters.largestWeight) to \(Parameters.largestWeight)"
+    case .count(let tensor, let found, let expected):
+      "tensor \(tensor) has \(found) elements, expected \(expected)"
     }
   }
 
-  private func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "x") }
+  private func text(_ shape: [Int]) -> String {
+    shape.isEmpty ? "scalar" : shape.map(String.init).joined(separator: "x")
+  }
 }
 
 /// Immutable weights: shapes checked, packed for the kernels, shared by all streams.
@@ -58,7 +69,7 @@ public final class Parameters: Sendable {
   /// The sizes and choices that these weights belong to.
   public let architecture: Architecture
 
-  let encoder: [GRUCell]
+  package let encoder: [GRUCell]
   let query: PackedMatrix
   let key: PackedMatrix?
   let value: PackedMatrix?
@@ -68,6 +79,13 @@ public final class Parameters: Sendable {
   let decoder: [GRUCell]
   let output: PackedMatrix
   let outputBias: SharedFloats
+
+  /// The largest weight that is accepted.
+  ///
+  /// With widths up to 2^12, weights up to 2^20 and inputs up to 2^50, a key or a value is at most
+  /// 2^82, a query 2^32 and a score 2^126: nothing overflows, so no state can become a NaN, which
+  /// would never leave it.
+  package static let largestWeight: Float = 0x1p20
 
   /// Number of weights in the tensors.
   public let weightCount: Int
@@ -81,7 +99,7 @@ public final class Parameters: Sendable {
   ///     `attention.b` [heads, K], `decoder.weight_ih_l0` ..., `output.weight` [keywords, units],
   ///     `output.bias` [keywords].
   /// - Throws: `ParametersError` for a size out of bounds, and for a tensor that is missing,
-  ///   misshapen, unknown or not finite.
+  ///   misshapen, unknown, not finite or too large.
   public init(
     architecture: Architecture, tensors: [String: Tensor]
   ) throws(ParametersError) {
@@ -93,7 +111,8 @@ public final class Parameters: Sendable {
       "encoder", inputSize: architecture.inputSize, shape: architecture.encoder)
 
     let keyRows = architecture.headCount * architecture.keySize
-    query = try shelf.takeMatrix("attention.w_e", rows: keyRows, columns: architecture.encoder.units)
+    query = try shelf.takeMatrix(
+      "attention.w_e", rows: keyRows, columns: architecture.encoder.units)
     if architecture.score == .static {
       let shape = [architecture.headCount, architecture.keySize]
       scoreVector = SharedFloats(try shelf.take("attention.v", shape: shape), count: keyRows)
@@ -139,11 +158,18 @@ private struct TensorShelf {
     guard let tensor = remaining.removeValue(forKey: name) else {
       throw .missing(tensor: name, expected: shape)
     }
-    guard tensor.shape == shape, tensor.values.count == shape.reduce(1, *) else {
+    guard tensor.shape == shape else {
       throw .shape(tensor: name, found: tensor.shape, expected: shape)
     }
-    if let index = tensor.values.firstIndex(where: { !$0.isFinite }) {
-      throw .notFinite(tensor: name, index: index)
+    let count = shape.reduce(1, *)
+    guard tensor.values.count == count else {
+      throw .count(tensor: name, found: tensor.values.count, expected: count)
+    }
+    if let index = tensor.values.firstIndex(where: { !($0.magnitude <= Parameters.largestWeight) })
+    {
+      let value = tensor.values[index]
+      guard value.isFinite else { throw .notFinite(tensor: name, index: index) }
+      throw .tooLarge(tensor: name, index: index, found: value)
     }
     taken += tensor.values.count
     return tensor.values

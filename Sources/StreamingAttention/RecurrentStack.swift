@@ -3,13 +3,13 @@ import Kernels
 /// Layers of cells, each fed by the one below; encoder and decoder are both one.
 ///
 /// In: the input of a step. Out: the top layer's state. Owns the state of every layer.
-struct RecurrentStack: ~Copyable {
+package struct RecurrentStack: ~Copyable {
   private let layers: [GRUCell]
   /// The layers' states, one after the other.
   private let states: FloatBuffer
   private let scratch: FloatBuffer
 
-  init(_ layers: [GRUCell]) {
+  package init(_ layers: [GRUCell]) {
     precondition(!layers.isEmpty, "A stack has a layer")
     self.layers = layers
     states = FloatBuffer(count: layers.reduce(0) { $0 + $1.units })
@@ -17,12 +17,12 @@ struct RecurrentStack: ~Copyable {
   }
 
   /// The top layer's state.
-  var output: UnsafePointer<Float> {
+  package var output: UnsafePointer<Float> {
     UnsafePointer(states.pointer + states.count - layers[layers.count - 1].units)
   }
 
   /// Goes one step on.
-  func step(_ x: UnsafePointer<Float>) {
+  package mutating func step(_ x: UnsafePointer<Float>) {
     var input = x
     var state = states.pointer
     for i in layers.indices {
@@ -32,11 +32,14 @@ struct RecurrentStack: ~Copyable {
     }
   }
 
-  /// Sets the states of all layers, lowest first.
-  func setStates(_ values: [Float]) {
+  /// The states of all layers, lowest first.
+  package var allStates: [Float] { Array(states.elements) }
+
+  /// Sets the states of all layers, lowest first; a new stack begins with zeros.
+  package mutating func setStates(_ values: [Float]) {
     precondition(values.count == states.count, "There is a state for each unit of each layer")
     for (i, value) in values.enumerated() { states.pointer[i] = value }
   }
 
-  func reset() { states.clear() }
+  package mutating func reset() { states.clear() }
 }

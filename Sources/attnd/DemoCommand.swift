@@ -37,9 +37,9 @@ struct DemoCommand: AsyncParsableCommand {
       publisher: server.publisher(forStream: 0), logger: logger)
     try StandardOutput.write(
       """
-      attnd listens to a bundled clip of synthetic speech (\(fixed(clip.durationSeconds ?? 0, 1)) s) for \
-      \(model.keywords.map(\.phrase).joined(separator: ", ")).
-      The daemon's socket is \(path); what follows is read from it.
+      attnd plays itself a bundled clip: \(fixed(clip.durationSeconds ?? 0, 1)) s of synthetic speech.
+      It listens for \(model.keywords.map(\.phrase).joined(separator: ", ")).
+      What follows is read from its socket, \(path).
 
 
       """)
@@ -79,8 +79,7 @@ private struct DetectionTally: Sendable {
     let phrases = Dictionary(uniqueKeysWithValues: model.keywords.map { ($0.name, $0.phrase) })
     let words = detections.map { phrases[$0.name] ?? $0.name }
     return """
-      In \(fixed(seconds, 1)) s of sound, \(frames) attention frames and \(detections.count) detections came over the \
-      socket:
+      Over the socket came \(frames) attention frames and \(detections.count) detections in \(fixed(seconds, 1)) s of sound:
         \(words.isEmpty ? "no keyword" : words.joined(separator: ", "))
 
       Next: attnd run --device default    listen to a microphone ('attnd devices' names them)

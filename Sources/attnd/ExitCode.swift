@@ -1,7 +1,9 @@
 import ArgumentParser
+import AttentionSocket
 import AudioInput
 import FeatureExtraction
 import Glibc
+import ModelFile
 import StreamingAttention
 
 /// How the program ends: the codes of sysexits.h.
@@ -44,6 +46,8 @@ func programExitCode(for error: any Error) -> ExitCode? {
   switch error {
   case let failure as Failure: failure.code
   case let error as AudioInputError: error.exitCode
+  case let error as ModelError: error.fault.exitCode
+  case let error as SocketError: error.exitCode
   case is FrontEndError, is ParametersError: .badData
   case is DetectorSettingsError: .configuration
   default: nil
@@ -63,6 +67,30 @@ extension AudioInputError {
     case .deviceMissing, .deviceRefused, .deviceLost, .deviceSilent: .unavailable
     case .deviceBusy: .tryLater
     case .deviceFailed: .systemError
+    }
+  }
+}
+
+extension ModelFault {
+  var exitCode: ExitCode {
+    switch self {
+    case .unreadable(let code): code == EACCES ? .noPermission : .noInput
+    case .notAFile: .noInput
+    default: .badData
+    }
+  }
+}
+
+extension SocketError {
+  var exitCode: ExitCode {
+    switch self {
+    case .pathTooLong: .configuration
+    case .directoryMissing, .notASocket: .cannotCreate
+    case .inUse: .tryLater
+    case .noPermission: .noPermission
+    case .system: .systemError
+    case .missing, .nobodyListens, .refused, .closed: .unavailable
+    case .otherProtocol, .notUnderstood: .badData
     }
   }
 }

@@ -18,7 +18,7 @@ import Testing
     for index in 0..<1_000 {
       daemon.publisher().frame(index)
       if index % 100 == 99 { daemon.publisher().detection(at: index) }
-      daemon.hub.drain()
+      daemon.drain()
     }
     for (number, client) in subscribers.enumerated() where number != 7 {
       let events = try client.events()
@@ -47,7 +47,7 @@ import Testing
     try client.subscribe(SubscriptionRequest(events: [.detection]))
     client.read(false)
     for index in 0..<20 { daemon.publisher().detection(at: index) }
-    daemon.hub.drain()
+    daemon.drain()
     client.read(true)
     let events = try client.events().map(\.summary)
     #expect(events == (1...10).map { "detection \($0)" } + ["bye slow-reader"])
@@ -86,9 +86,9 @@ import Testing
     // The loop doesn't come round: the publisher goes on all the same.
     for index in 0..<1_000 { publisher.frame(index) }
     publisher.detection(at: 999)
-    daemon.hub.drain()
+    daemon.drain()
     publisher.frame(1_000)
-    daemon.hub.drain()
+    daemon.drain()
     var due = 0
     var lost = 0
     for event in try client.events() {
@@ -116,7 +116,7 @@ import Testing
     let client = try daemon.connect()
     try client.subscribe(SubscriptionRequest(events: [.detection]))
     for index in 0..<1_030 { daemon.publisher().detection(at: index) }
-    while !daemon.hub.drain() {}
+    daemon.drain()
     let events = try client.events().map(\.summary)
     #expect(events.count == 1_025 && events.last == "bye error")
     #expect(events[1_023] == "detection 1024")
@@ -130,7 +130,7 @@ import Testing
     let text = "x" + String(repeating: "\u{e4}", count: 150)
     daemon.publisher().state(
       .recovering, reason: .deviceLost, text: text, epoch: 0, sample: 7, attempt: 3)
-    daemon.hub.drain()
+    daemon.drain()
     guard case .state(let status)? = try client.events().first else {
       Issue.record("no state")
       return

@@ -8,7 +8,7 @@ import Testing
   @Test("The server speaks first and tells what a client must know") func hello() throws {
     let daemon = EmbeddedDaemon()
     daemon.publisher().running(epoch: 2)
-    daemon.hub.drain()
+    daemon.drain()
     let events = try daemon.connect().events()
     guard case .hello(let hello)? = events.first, events.count == 1 else {
       throw UnexpectedEvent(event: events[0])
@@ -100,7 +100,7 @@ import Testing
     let publisher = daemon.publisher()
     publisher.running()
     for index in 0..<3 { publisher.detection(at: index) }
-    daemon.hub.drain()
+    daemon.drain()
     let client = try daemon.connect()
     _ = try client.wireEvents()
     let run = Example.identity().run
@@ -114,7 +114,7 @@ import Testing
     publisher.frame(3)
     publisher.detection(at: 3)
     publisher.state(.stopped, reason: .endOfFile, text: "end of file", epoch: 0, sample: 1_000)
-    daemon.hub.drain()
+    daemon.drain()
     #expect(
       try client.events().map(\.summary) == [
         "subscribe-reply", "state running", "detection 2 replayed", "detection 3 replayed",
@@ -128,7 +128,7 @@ import Testing
     limits.history = 4
     let daemon = EmbeddedDaemon(limits: limits)
     for index in 0..<8 { daemon.publisher().detection(at: index) }
-    daemon.hub.drain()
+    daemon.drain()
     for run in [Example.identity().run, "0000000000000000"] {
       let client = try daemon.connect()
       _ = try client.wireEvents()
@@ -153,11 +153,11 @@ import Testing
     let clients = try [daemon.connect(), daemon.connect()]
     try clients[0].subscribe(SubscriptionRequest(events: [.attention], every: n))
     for index in 0..<15 { daemon.publisher().frame(index) }
-    daemon.hub.drain()
+    daemon.drain()
     // One that comes later sees the same ones.
     try clients[1].subscribe(SubscriptionRequest(events: [.attention], every: n))
     for index in 15..<50 { daemon.publisher().frame(index) }
-    daemon.hub.drain()
+    daemon.drain()
     let frames = try clients.map { try $0.events().compactMap(\.frameIndex) }
     #expect(frames[0] == (0..<50).filter { $0 % n == 0 })
     #expect(frames[1] == frames[0].filter { $0 >= 15 })
@@ -169,7 +169,7 @@ import Testing
     try client.subscribe(SubscriptionRequest(events: [.attention]))
     daemon.publisher().running(epoch: 4)
     daemon.publisher().frame(1_199)
-    daemon.hub.drain()
+    daemon.drain()
     let event = try #require(try client.wireEvents().last)
     #expect(event.fields["captured"] == .null)
     guard case .attention(let frame) = try Event(event) else {
@@ -190,7 +190,7 @@ import Testing
     let client = try daemon.connect()
     try client.subscribe(SubscriptionRequest(events: [.attention]))
     daemon.publisher().frame(0)
-    daemon.hub.drain()
+    daemon.drain()
     guard case .attention(let frame)? = try client.events().first else {
       Issue.record("no frame")
       return
@@ -211,7 +211,7 @@ import Testing
     }
     #expect(publisher.wantsWeights && publisher.wantsSpectrum)
     for index in 0..<9 { publisher.frame(index, span: min(index + 1, 8)) }
-    daemon.hub.drain()
+    daemon.drain()
     let frames = try clients.map { client in
       try client.events().compactMap { event in
         if case .attention(let frame) = event { frame } else { nil }
@@ -247,14 +247,14 @@ import Testing
     let client = try daemon.connect()
     try client.subscribe(SubscriptionRequest(events: [.attention]))
     daemon.publisher().frame(0)
-    daemon.hub.drain()
+    daemon.drain()
     try client.channel.writeInbound(SubscriptionRequest(events: [.detection]).encoded(id: nil))
     daemon.publisher().frame(1)
     daemon.publisher().detection(at: 1)
-    daemon.hub.drain()
+    daemon.drain()
     try client.send("unsubscribe")
     daemon.publisher().detection(at: 2)
-    daemon.hub.drain()
+    daemon.drain()
     #expect(
       try client.events().map(\.summary) == [
         "attention 0", "subscribe-reply", "state starting", "detection 1", "unsubscribe-reply",
@@ -267,10 +267,10 @@ import Testing
     let client = try daemon.connect()
     try client.subscribe(SubscriptionRequest())
     for lag in [0.1, 0.4, 0.2] { daemon.publisher().warn(.late, lag: lag) }
-    daemon.hub.drain()
+    daemon.drain()
     for _ in 0..<5 { daemon.publisher().warn(.late, lag: 0.05) }
     daemon.publisher().warn(.clipping)
-    daemon.hub.drain()
+    daemon.drain()
     let first = try client.events()
     #expect(first.map(\.summary) == ["warning late 3", "warning clipping 1"])
     if case .warning(let warning)? = first.first { #expect(warning.lag == 0.4) }

@@ -75,6 +75,11 @@ final class EmbeddedDaemon {
 
   func publisher(_ stream: Int = 0) -> FramePublisher { hub.publishers[stream] }
 
+  /// Lets the hub read all that was published, as the event loop does turn by turn.
+  func drain() {
+    while !hub.drain() {}
+  }
+
   /// A connection, greeted.
   func connect(through kernel: FullSocket? = nil) throws -> EmbeddedSubscriber {
     let channel = EmbeddedChannel(handler: kernel, loop: loop)

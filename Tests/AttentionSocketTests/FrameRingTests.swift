@@ -33,7 +33,7 @@ private final class Writer: Sendable {
       var isLast = false
       while !isLast {
         isLast = writer.isDone.load(ordering: .acquiring)
-        while !daemon.hub.drain() {}
+        daemon.drain()
         for event in try client.events() {
           switch event {
           case .attention(let frame):
@@ -55,7 +55,7 @@ private final class Writer: Sendable {
     }
     // Frames lost at the very end are told of with the next record.
     publisher.frame(frames)
-    daemon.hub.drain()
+    daemon.drain()
     for event in try client.events() {
       if case .dropped(let hole) = event { lost += hole.count }
       if case .attention(let frame) = event { due = frame.index + 1 }

@@ -43,7 +43,7 @@ func signal(_ name: String) throws -> [Float] {
 func bits(_ rows: [[Float]]) -> [[UInt32]] { rows.map { $0.map(\.bitPattern) } }
 
 extension FrontEnd.Compression {
-  /// Per-channel energy normalisation with the numbers of Wang et al. (2017).
+  /// Per-channel energy normalisation with the numbers of its authors (Wang and others 2017).
   static let publishedPCEN = FrontEnd.Compression.pcen(
     FrontEnd.PCEN(smoothing: 0.025, gain: 0.98, bias: 2, power: 0.5, epsilon: 1e-6))
 }

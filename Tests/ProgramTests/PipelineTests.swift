@@ -1,5 +1,6 @@
 import AttentionSocket
 import AudioInput
+import FeatureExtraction
 import Glibc
 import Logging
 import ModelFile
@@ -65,7 +66,7 @@ struct PipelineTests {
     #expect(whole.frames.count > 100)
 
     var ends: [Int32] = [0, 0]
-    try #require(pipe2(&ends, O_CLOEXEC) == 0)
+    try #require(pipe(&ends) == 0)
     let (readEnd, writeEnd) = (ends[0], ends[1])
     defer { close(readEnd) }
     let writer = try ThreadedWriter(sound, to: writeEnd, samplesAtOnce: size)

@@ -41,7 +41,8 @@ package final class ChildProcess {
     defer { posix_spawn_file_actions_destroy(&actions) }
     var ends: [Int32] = [-1, -1]
     if hasInput {
-      guard pipe2(&ends, O_CLOEXEC) == 0 else { throw GoldenError(path, "no pipe") }
+      guard pipe(&ends) == 0 else { throw GoldenError(path, "no pipe") }
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
     } else {
       posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
@@ -151,7 +152,21 @@ package final class TemporaryFolder {
     return path
   }
 
-  deinit {
-    nftw(path, { name, _, _, _ in remove(name) }, 16, Int32(FTW_DEPTH | FTW_PHYS))
+  deinit { removeTree(path) }
+}
+
+/// Removes a folder with what is in it, or a file.
+private func removeTree(_ path: String) {
+  guard let folder = opendir(path) else {
+    unlink(path)
+    return
   }
+  while let entry = readdir(folder) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+      pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != ".", name != ".." { removeTree("\(path)/\(name)") }
+  }
+  closedir(folder)
+  rmdir(path)
 }

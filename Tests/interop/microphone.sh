@@ -13,14 +13,19 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 listener=${1:?usage: $0 ATTND|--check [CLIP]}
 clip=${2:-$here/../Fixtures/keywords.flac}
+python=${PYTHON:-python3}
 
 needed=(pulseaudio pactl paplay)
-if [ "$listener" = --check ]; then needed+=(arecord python3); else needed+=(python3); fi
+if [ "$listener" = --check ]; then needed+=(arecord "$python"); else needed+=("$python"); fi
 for program in "${needed[@]}"; do
   command -v "$program" > /dev/null && continue
-  echo "microphone.sh: skipped, $program is not installed"
+  echo "skipped: no $program (microphone.sh)"
   exit 0
 done
+if [ "$listener" != --check ] && ! "$python" -c 'import wyoming' 2> /dev/null; then
+  echo "skipped: no Python package wyoming (microphone.sh)"
+  exit 0
+fi
 
 room=$(mktemp -d)
 started=()
@@ -74,7 +79,7 @@ if [ "$listener" = --check ]; then
   paplay -d mic "$clip" &
   started+=($!)
   wait "$recorder"
-  python3 - "$room/heard.raw" << 'END'
+  "$python" - "$room/heard.raw" << 'END'
 import array, math, sys
 heard = array.array("h", open(sys.argv[1], "rb").read())
 loudest = max(map(abs, heard), default=0)
@@ -95,7 +100,7 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 # The clips take up to 15 s; the rest is for the last detection.
-python3 "$here/subscribe.py" "$room/attnd.sock" --seconds 18 > "$room/detections.jsonl" &
+"$python" "$here/subscribe.py" "$room/attnd.sock" --seconds 18 > "$room/detections.jsonl" &
 subscriber=$!
 started+=("$subscriber")
 paplay -d mic "$clip"
