@@ -63,6 +63,14 @@ struct ModelFileTests {
     #expect(difference.value <= 1e-5, "\(difference)")
   }
 
+  @Test("The default model, written from Python, is read")
+  func trained() throws {
+    let model = try ModelFile(path: Golden.path("../../Models/default.safetensors"))
+    #expect(model.keywords.count == model.architecture.keywords)
+    #expect(model.parameters.weightCount > 10_000)
+    #expect(model.frontEnd.sampleRate == 16_000)
+  }
+
   @Test("The same model has the same digest, another seed another")
   func digest() throws {
     let model = try ModelFile(bytes: Sample.bytes(), name: "small")
