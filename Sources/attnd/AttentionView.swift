@@ -48,6 +48,7 @@ package struct AttentionView {
   /// The whole view.
   ///
   /// - Parameter columns: Width of the terminal.
+  /// - Returns: Lines without their ends, always as many.
   package func lines(columns: Int) -> [String] {
     var lines = [title, "", levelLine, ""]
     let nameWidth = keywords.map(\.phrase.count).max() ?? 0

@@ -26,7 +26,8 @@ struct DevicesCommand: ParsableCommand {
     guard !devices.isEmpty else {
       throw Failure(
         .unavailable,
-        "no capture device: ALSA knows none; is a microphone connected, and the user in the group audio?")
+        "no capture device: ALSA knows none; is a microphone connected, and the user in the group"
+          + " audio?")
     }
     let width = devices.map(\.name.count).max() ?? 0
     for device in devices {

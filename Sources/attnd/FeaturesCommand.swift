@@ -45,7 +45,8 @@ struct FeaturesCommand: AsyncParsableCommand {
         + "(default: what the model does).", valueName: "kind"))
   var compression: CompressionChoice?
 
-  @Option(help: ArgumentHelp("Mel bins, the length of a row (default: the model's).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Mel bins, the length of a row (default: the model's).", valueName: "n"))
   var bins: Int?
 
   func run() async throws {

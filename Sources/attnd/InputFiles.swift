@@ -3,7 +3,10 @@ import ArgumentParser
 /// The recordings that a command works on: named as arguments, or listed on standard input.
 struct InputFiles: ParsableArguments {
   @Argument(
-    help: "Recordings in any format that libsndfile reads. '-': read a list, a path a line, from standard input.",
+    help: """
+      Recordings in any format that libsndfile reads. '-': read a list, a path a line, from \
+      standard input.
+      """,
     completion: .file())
   var files: [String]
 

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Glibc
 
 /// Writes a file whole: under a temporary name in its folder first, so that nobody sees a half.
@@ -33,5 +34,6 @@ private func makeFolder(_ path: String) throws {
 
 private func creationFailure(_ path: String) -> Failure {
   let reason = String(cString: strerror(errno))
-  return Failure(errno == EACCES ? .noPermission : .cannotCreate, "\(path): cannot be created: \(reason)")
+  let code: ExitCode = errno == EACCES ? .noPermission : .cannotCreate
+  return Failure(code, "\(path): cannot be created: \(reason)")
 }

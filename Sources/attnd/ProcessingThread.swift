@@ -1,8 +1,9 @@
 import Glibc
 import Synchronization
 
-/// A thread of the operating system for work that must not share one: it blocks while it reads
-/// sound, and nothing else may wait for it.
+/// A thread of the operating system for work that must not share one.
+///
+/// It blocks while it reads sound, and nothing else may wait for it.
 ///
 /// Starts at once; `value` is what the work came to.
 final class ProcessingThread<Value: Sendable>: Sendable {
@@ -30,7 +31,9 @@ final class ProcessingThread<Value: Sendable>: Sendable {
     pthread_detach(thread)
   }
 
-  /// What the work returned; waits for it. To be read once.
+  /// What the work returned; waits for it.
+  ///
+  /// To be read once.
   var value: Value {
     get async throws {
       for await result in outcome.stream { return try result.get() }
@@ -51,7 +54,9 @@ private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutabl
   return nil
 }
 
-/// Names the calling thread. Glibc's module has no pthread_setname_np; the name is a file.
+/// Names the calling thread.
+///
+/// Glibc's module has no pthread_setname_np; the name is a file.
 private func setThreadName(_ name: String) {
   let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
   guard file >= 0 else { return }

@@ -62,8 +62,10 @@ struct RunCommand: AsyncParsableCommand {
 }
 
 extension ServiceGroupConfiguration {
-  /// The daemon's services. They stop in reverse order: first the stream, so that the socket can
-  /// deliver its end. The end of the stream is the end of the daemon.
+  /// The daemon's services.
+  ///
+  /// They stop in reverse order: first the stream, so that the socket can deliver its end. The end
+  /// of the stream is the end of the daemon.
   static func daemon(
     server: AttentionServer, stream: StreamService, logger: Logger
   ) -> ServiceGroupConfiguration {

@@ -12,8 +12,9 @@ package struct StreamSummary: Sendable {
   package var lostSamples = 0
 }
 
-/// One stream of the daemon: a source, its pipeline, and the publisher that hands on what comes of
-/// it. Runs on a thread of its own; ends with its source or when the daemon is to stop.
+/// One stream of the daemon: a source, its pipeline, and the publisher of what comes of it.
+///
+/// Runs on a thread of its own; ends with its source or when the daemon is to stop.
 final class StreamService: Service {
   private let source: any AudioSource
   private let model: ModelFile
@@ -78,6 +79,7 @@ final class StreamService: Service {
 }
 
 /// From the pipeline's terms to the socket's: steps to seconds, and into the publisher's records.
+///
 /// Allocates nothing.
 package struct StreamOutput {
   private let publisher: FramePublisher

@@ -10,7 +10,8 @@ func convert(_ path: String, to target: String) throws {
   let channels = stem.contains("stereo") ? 2 : 1
 
   let source = try SoundFile(path: path, sampleRate: rate)
-  var samples = [Float](repeating: 0, count: Int((source.durationSeconds ?? 0) * Double(rate)) + rate)
+  let expected = Int((source.durationSeconds ?? 0) * Double(rate))
+  var samples = [Float](repeating: 0, count: expected + rate)
   let count = try samples.withUnsafeMutableBufferPointer { try source.read(into: $0).count }
   // The word on the left, nothing on the right, as a microphone pair may have it.
   let interleaved = samples.prefix(count).flatMap { channels == 2 ? [$0, $0 * 0.5] : [$0] }
@@ -18,7 +19,9 @@ func convert(_ path: String, to target: String) throws {
   var information = SF_INFO()
   information.samplerate = Int32(rate)
   information.channels = Int32(channels)
-  let encoding = stem.contains("24") ? SF_FORMAT_PCM_24 : stem.contains("float") ? SF_FORMAT_FLOAT : SF_FORMAT_PCM_16
+  let encoding =
+    stem.contains("24")
+    ? SF_FORMAT_PCM_24 : stem.contains("float") ? SF_FORMAT_FLOAT : SF_FORMAT_PCM_16
   switch name.split(separator: ".").last {
   case "flac": information.format = Int32(SF_FORMAT_FLAC | SF_FORMAT_PCM_16)
   case "ogg": information.format = Int32(SF_FORMAT_OGG | SF_FORMAT_VORBIS)

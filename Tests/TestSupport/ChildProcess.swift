@@ -115,7 +115,8 @@ package final class ChildProcess {
 package var buildFolder: String {
   var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
   let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-  let path = String(decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  let bytes = buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:))
+  let path = String(decoding: bytes, as: UTF8.self)
   return path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
     separator: "/")
 }
