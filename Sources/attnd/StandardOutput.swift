@@ -1,7 +1,9 @@
 import Glibc
 
 /// Nobody reads what the program writes any more: the end of its work, not an error.
-struct BrokenPipe: Error {}
+package struct BrokenPipe: Error {
+  package init() {}
+}
 
 /// Bytes to standard output, whole or not at all.
 enum StandardOutput {
