@@ -11,13 +11,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 recipe=${1:-$here/six-words.toml}
 : "${ATTND_DATA:?is the folder with manifest.tsv}"
 export ATTND_DATA ATTND="${ATTND:-$here/../.build/release/attnd}"
-export PYTHONPATH="$here"
+export OMP_NUM_THREADS="${ATTND_TRAINING_THREADS:-1}"
 
 if [ ! -x "$here/.venv/bin/python" ]; then
   "${PYTHON:-python3}" -m venv "$here/.venv"
 fi
 if [ ! -e "$here/.venv/complete" ]; then
-  "$here/.venv/bin/pip" install --quiet "$here[test]"
+  "$here/.venv/bin/pip" install --quiet --editable "$here[test]"
   touch "$here/.venv/complete"
 fi
 

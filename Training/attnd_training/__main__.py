@@ -39,7 +39,10 @@ def main() -> int:
 
 
 def run(arguments, configuration, data):
-    train, held_out = training_recordings(configuration, read_manifest(data))
+    # What the last phase holds out is never trained on, and is what thresholds come from.
+    last = configuration.in_phase(len(configuration.phases) - 1)
+    manifest = read_manifest(data)
+    train, held_out = training_recordings(last, manifest)
     work = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     if arguments.step == "features":
@@ -47,14 +50,17 @@ def run(arguments, configuration, data):
         features.extract(attnd, data, train + held_out, work)
         return
     bank = features.RowBank.build(work, train + held_out)
-    composer = Composer(configuration, train, bank, data)
+
+    def compose(phase):
+        return Composer(phase, training_recordings(phase, manifest)[0], bank, data)
+
     judge = HeldOut(configuration, held_out, bank)
     speech = [
         (r.path, np.asarray(bank[r.path]))
         for r in train
         if r.kind in ("speech", "tts-hard-negative")
     ]
-    trainer = Trainer(configuration, composer, judge, speech, work)
+    trainer = Trainer(configuration, compose, judge, speech, work)
     if trainer.take_up():
         print("going on from the last checkpoint", file=sys.stderr)
     if arguments.step == "train":

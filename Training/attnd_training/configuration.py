@@ -1,7 +1,7 @@
 """The recipe file, read once and checked once."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -24,6 +24,7 @@ class Configuration:
     loss: dict
     optimiser: dict
     thresholds: dict
+    phases: list
 
     @classmethod
     def read(cls, path: Path) -> "Configuration":
@@ -58,6 +59,15 @@ class Configuration:
         ]:
             if found != expected:
                 raise RecipeError(f"recipe {path}: {where} is {found}, expected {expected}")
+
+    def in_phase(self, number: int) -> "Configuration":
+        """The recipe while a phase lasts: its own tables over those of the whole."""
+        own = {key: table for key, table in self.phases[number].items() if isinstance(table, dict)}
+        return replace(self, **{key: {**getattr(self, key), **own[key]} for key in own})
+
+    @property
+    def updates(self) -> int:
+        return sum(phase["updates"] for phase in self.phases)
 
     @property
     def names(self) -> list[str]:

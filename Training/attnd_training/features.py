@@ -66,7 +66,7 @@ class RowBank:
     def build(cls, work: Path, recordings: list[Recording]) -> "RowBank":
         """Joins the .npy files; reads them again only where the list of recordings has changed."""
         array, index = work / "rows.npy", work / "rows.json"
-        paths = [FLOOR_PATH] + [r.path for r in recordings if r.kind != "rir"]
+        paths = [FLOOR_PATH] + sorted(r.path for r in recordings if r.kind != "rir")
         if not (index.exists() and list(json.loads(index.read_text())) == paths):
             spans, total = {}, 0
             for path in paths:

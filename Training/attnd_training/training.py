@@ -22,7 +22,7 @@ class StreamReader:
 
     def __init__(self, configuration: Configuration, composer: Composer):
         optimiser = configuration.optimiser
-        self._composer = composer
+        self.composer = composer
         self._rows = optimiser["segment_rows"]
         self._stride = configuration.architecture["stride"]
         self._segments = configuration.streams["session_rows"] // self._rows
@@ -38,8 +38,8 @@ class StreamReader:
         for stream, place in enumerate(self.places):
             number, segment = place
             if self._sessions[stream] is None:
-                session = self._composer.session(stream, number)
-                self._sessions[stream] = session, self._composer.truth(session)
+                session = self.composer.session(stream, number)
+                self._sessions[stream] = session, self.composer.truth(session)
             session, truth = self._sessions[stream]
             first = segment * self._rows
             rows.append(session.rows[first : first + self._rows])
@@ -79,11 +79,16 @@ def losses(output: Output, truth, window: int):
 
 
 class Trainer:
-    def __init__(self, configuration: Configuration, composer, held_out: HeldOut, speech, work):
-        """`speech` is what is mined: (path, rows) of every negative recording."""
+    def __init__(self, configuration: Configuration, compose, held_out: HeldOut, speech, work):
+        """`compose` gives the composer of a phase, from the recipe as it is in that phase.
+
+        `speech` is what is mined: (path, rows) of every negative recording.
+        """
         self._configuration = configuration
         self._settings = configuration.optimiser
-        self._composer = composer
+        self._compose = compose
+        self._phase = 0
+        self._composer = compose(configuration.in_phase(0))
         self._held_out = held_out
         self._speech = speech
         self._work = Path(work)
@@ -91,10 +96,9 @@ class Trainer:
         self._network = KeywordNetwork(configuration, self._settings["dropout"])
         self._set_normalisation()
         self.average = copy.deepcopy(self._network).eval()
-        self._optimiser = torch.optim.Adam(
-            self._network.parameters(), lr=self._settings["learning_rate"], betas=(0.9, 0.98)
-        )
-        self._reader = StreamReader(configuration, composer)
+        # The rate is set before every step.
+        self._optimiser = torch.optim.Adam(self._network.parameters(), lr=0.0, betas=(0.9, 0.98))
+        self._reader = StreamReader(configuration, self._composer)
         self._state = self._network.start(self._settings["streams"])
         self._update = 0
         self._seconds = 0.0
@@ -106,6 +110,14 @@ class Trainer:
         rows, _ = self._network.compression(torch.from_numpy(np.stack(sessions)), state.smoothed)
         self._network.feature.mean.copy_(rows.mean(dim=(0, 1)))
         self._network.feature.scale.copy_(1 / rows.std(dim=(0, 1)))
+
+    def _enter_phase(self, number: int):
+        """From the next session on, streams are those of another phase."""
+        mined = self._composer.mined
+        self._phase = number
+        self._composer = self._compose(self._configuration.in_phase(number))
+        self._composer.mined = mined
+        self._reader.composer = self._composer
 
     # MARK: Checkpoints
 
@@ -139,15 +151,17 @@ class Trainer:
         for name, tensor in document["state"].items():
             setattr(self._state, name, tensor)
         self._reader.places[:] = document["places"]
-        self._composer.mined = [tuple(place) for place in document["mined"]]
         self._update, self._seconds = document["update"], document["seconds"]
+        self._composer.mined = [tuple(place) for place in document["mined"]]
+        if (phase := self._phase_at(self._update)[0]) != self._phase:
+            self._enter_phase(phase)
         torch.set_rng_state(document["random"])
         return True
 
     # MARK: The loop
 
     def run(self):
-        settings, total = self._settings, self._settings["updates"]
+        settings, total = self._settings, self._configuration.updates
         log = open(self._work / "log.jsonl", "a", encoding="utf-8")
         sums, began = np.zeros(2), time.monotonic()
         while self._update < total:
@@ -182,15 +196,27 @@ class Trainer:
                 self._save()
         print(file=sys.stderr)
 
+    def _phase_at(self, update: int) -> tuple[int, int]:
+        """The phase that an update belongs to, and how many updates of it went before."""
+        for number, phase in enumerate(self._configuration.phases):
+            if update < phase["updates"]:
+                return number, update
+            update -= phase["updates"]
+        last = len(self._configuration.phases) - 1
+        return last, self._configuration.phases[last]["updates"]
+
     def _rate(self):
-        """Up in a straight line, level, down in a straight line."""
-        settings = self._settings
-        up = (self._update + 1) / settings["warm_up"]
-        down = (settings["updates"] - self._update) / settings["cool_down"]
-        return settings["learning_rate"] * min(up, 1, down)
+        """In each phase up in a straight line, level, down in a straight line."""
+        number, done = self._phase_at(self._update)
+        phase = self._configuration.phases[number]
+        up = (done + 1) / phase["warm_up"]
+        down = (phase["updates"] - done) / phase["cool_down"]
+        return phase["learning_rate"] * min(up, 1, down)
 
     def _step(self):
         settings = self._settings
+        if (phase := self._phase_at(self._update)[0]) != self._phase:
+            self._enter_phase(phase)
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
         energy, truth, restarts = self._reader.segment()

@@ -1,5 +1,6 @@
 """What was trained, what was written and what the equations say are one model."""
 
+import json
 import os
 import subprocess
 import wave
@@ -22,6 +23,20 @@ def network_posteriors(network, energy):
     return posteriors[0].numpy()
 
 
+def write_sound(folder):
+    """Two seconds of noise whose level jumps every 50 ms."""
+    rng = np.random.default_rng(3)
+    loud = np.repeat(10 ** rng.uniform(1, 4, 40), 800)
+    samples = (rng.standard_normal(32000) * loud).clip(-32768, 32767).astype("<i2")
+    path = folder / "sound.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(samples.tobytes())
+    return path
+
+
 def test_the_network_agrees_with_the_exported_file_run_step_by_step(
     network, configuration, energy, tmp_path
 ):
@@ -40,16 +55,9 @@ def test_rows_that_attnd_wrote_give_the_same_in_both(network, configuration, tmp
     attnd = os.environ.get("ATTND")
     if not attnd:
         pytest.skip("ATTND is not set")
-    rng = np.random.default_rng(3)
-    loud = np.repeat(10 ** rng.uniform(1, 4, 40), 800)
-    samples = (rng.standard_normal(32000) * loud).clip(-32768, 32767).astype("<i2")
-    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(samples.tobytes())
+    sound = write_sound(tmp_path)
     command = [attnd, "features", "--compression", "linear", "--out", str(tmp_path)]
-    subprocess.run([*command, str(tmp_path / "sound.wav")], check=True)
+    subprocess.run([*command, str(sound)], check=True)
     energy = np.load(tmp_path / "sound.npy")
     assert energy.shape == (198, 40) and energy.dtype == np.float32
     path = tmp_path / "model.safetensors"
@@ -79,4 +87,24 @@ def test_the_shipped_model_agrees_with_its_recipe_and_its_reference(configuratio
     expected, _ = reference.posteriors(DEFAULT_MODEL, energy)
     found = network_posteriors(model_file.read_network(DEFAULT_MODEL, configuration), energy)
     # Trained weights are larger than random ones, and so is what rounding does.
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="no model was trained yet")
+def test_attnd_says_what_the_reference_says(configuration, tmp_path):
+    attnd = os.environ.get("ATTND")
+    if not attnd:
+        pytest.skip("ATTND is not set")
+    sound = write_sound(tmp_path)
+    command = [attnd, "features", "--compression", "linear", "--out", str(tmp_path)]
+    subprocess.run([*command, str(sound)], check=True)
+    expected, _ = reference.posteriors(DEFAULT_MODEL, np.load(tmp_path / "sound.npy"))
+    run = subprocess.run(
+        [attnd, "batch", "--frames", "--model", str(DEFAULT_MODEL), str(sound)],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    steps = [line["posterior"] for line in lines if "posterior" in line]
+    found = np.array([[step[name] for name in configuration.names] for step in steps])
+    assert found.shape == expected.shape == (66, 6)
     np.testing.assert_allclose(found, expected, atol=1e-4)
