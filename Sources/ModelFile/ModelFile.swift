@@ -13,7 +13,7 @@ public struct ModelFile: Sendable {
     public var name: String
     /// What one says.
     public var phrase: String
-    /// Threshold on its posterior, 0 to 1.
+    /// Threshold on its smoothed posterior, 0.001 to 1.
     public var threshold: Float
 
     /// Gathers the three.
@@ -21,7 +21,7 @@ public struct ModelFile: Sendable {
     /// - Parameters:
     ///   - name: Its name in settings and events.
     ///   - phrase: What one says.
-    ///   - threshold: Threshold on its posterior, 0 to 1.
+    ///   - threshold: Threshold on its smoothed posterior, 0.001 to 1.
     public init(name: String, phrase: String, threshold: Float) {
       self.name = name
       self.phrase = phrase

@@ -28,6 +28,9 @@ public struct DetectorSettings: Sendable, Equatable {
     self.refractorySeconds = refractorySeconds
   }
 
+  /// What a threshold may be: at 0 a keyword would never be armed again.
+  public static let thresholdRange: ClosedRange<Float> = 0.001...1
+
   /// Checks every number against its limits.
   ///
   /// Threshold and release have lower limits because a posterior never falls below 0: with either
@@ -35,9 +38,10 @@ public struct DetectorSettings: Sendable, Equatable {
   ///
   /// - Throws: `DetectorSettingsError` naming the first number that cannot be.
   public func validate() throws(DetectorSettingsError) {
-    for threshold in thresholds where !(0.001...1).contains(threshold) {
+    for threshold in thresholds where !Self.thresholdRange.contains(threshold) {
       throw DetectorSettingsError(
-        field: "threshold", found: "\(threshold)", expected: "0.001 to 1")
+        field: "threshold", found: "\(threshold)",
+        expected: "\(Self.thresholdRange.lowerBound) to 1")
     }
     guard (1...1_000).contains(smoothingSteps) else {
       throw DetectorSettingsError(

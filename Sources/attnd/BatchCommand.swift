@@ -53,7 +53,7 @@ struct BatchCommand: AsyncParsableCommand {
         StandardError.write("attnd: \(failure)\n")
       })
     progress.clear()
-    if failed > 0 { throw Failure(.badData, "\(failed) of \(paths.count) files failed") }
+    try endOfBatch(failed: failed, of: paths.count, "files")
   }
 }
 

@@ -66,14 +66,14 @@ struct FeaturesCommand: AsyncParsableCommand {
       finished: { progress.advance() },
       emit: { result in
         guard case .failure(let error) = result else { return }
-        failed += 1
         progress.clear()
+        // What cannot be written for one recording cannot be written for the others.
+        if error is Failure || error is BrokenPipe { throw error }
+        failed += 1
         StandardError.write("attnd: \(error)\n")
       })
     progress.clear()
-    if failed > 0 {
-      throw Failure(.badData, "\(failed) of \(recordings.count) recordings failed")
-    }
+    try endOfBatch(failed: failed, of: recordings.count, "recordings")
   }
 
   /// The model's front end with what the options say otherwise.

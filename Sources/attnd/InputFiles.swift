@@ -29,3 +29,10 @@ struct InputFiles: ParsableArguments {
     }
   }
 }
+
+/// Ends a command with 65 when any of its files failed; each has been told of already.
+func endOfBatch(failed: Int, of total: Int, _ unit: String) throws {
+  guard failed > 0 else { return }
+  guard total > 1 else { throw ExitCode.badData }
+  throw Failure(.badData, "\(failed) of \(total) \(unit) failed")
+}

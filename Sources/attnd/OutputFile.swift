@@ -7,7 +7,7 @@ import Glibc
 ///
 /// - Throws: `Failure` naming the path and the system's reason.
 func writeFile(_ path: String, _ bytes: [UInt8]) throws {
-  if let slash = path.lastIndex(of: "/") { try makeFolder(String(path[..<slash])) }
+  try makeFolder(of: path)
   let temporary = "\(path).\(getpid()).tmp"
   let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
   guard descriptor >= 0 else { throw creationFailure(path) }
@@ -23,6 +23,13 @@ func writeFile(_ path: String, _ bytes: [UInt8]) throws {
     unlink(temporary)
     throw failure
   }
+}
+
+/// Makes the folder that a file is to lie in, and those above it, where they are missing.
+///
+/// - Throws: `Failure` naming the folder and the system's reason.
+func makeFolder(of path: String) throws {
+  if let slash = path.lastIndex(of: "/") { try makeFolder(String(path[..<slash])) }
 }
 
 private func makeFolder(_ path: String) throws {

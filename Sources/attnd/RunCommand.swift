@@ -44,7 +44,10 @@ struct RunCommand: AsyncParsableCommand {
     let (input, name, kind) = try settings.openSource(rate: model.sampleRate, pace: pace)
     let server = AttentionServer(
       model: model, threshold: settings.threshold, stream: name, kind: kind, logger: logger)
-    try await server.listen(at: settings.socket, mode: settings.socketMode)
+    let path = try settings.socket
+    // /run is emptied at every start of the machine; a service has its folder made by systemd.
+    if settings.isSocketStandard { try makeFolder(of: path) }
+    try await server.listen(at: path, mode: settings.socketMode)
     logger.info(
       "listening to \(input.name)",
       metadata: [

@@ -32,6 +32,8 @@ package struct Settings: Sendable {
   package var pcm: PCMFormat
   /// The Unix socket; nil where nobody named one and there is no folder for it.
   package var socketPath: String?
+  /// Whether nobody named the socket, so that its folder is ours to make.
+  package var isSocketStandard: Bool
   /// The socket's permissions.
   package var socketMode: UInt32
   /// What is logged.
@@ -72,6 +74,7 @@ package struct Settings: Sendable {
         rate: try places.value(of: SettingsTable.rate) ?? 16_000,
         channels: try places.value(of: SettingsTable.pcmChannels) ?? 1),
       socketPath: try places.value(of: SettingsTable.socket) ?? standardSocket(environment),
+      isSocketStandard: try places.value(of: SettingsTable.socket) == nil,
       socketMode: try places.value(of: SettingsTable.socketMode) ?? 0o600,
       logLevel: try places.value(of: SettingsTable.logLevel) ?? .info,
       jobs: try places.value(of: SettingsTable.jobs)

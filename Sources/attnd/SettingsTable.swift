@@ -1,6 +1,7 @@
 import AudioInput
 import Glibc
 import Logging
+import StreamingAttention
 
 /// A setting, once: its flag, environment name, file key, help, default and check.
 package struct Setting<Value: Sendable>: Sendable {
@@ -83,9 +84,11 @@ package enum SettingsTable {
       help: "Score from which a keyword counts as heard, for all keywords alike: lower hears more, "
         + "wrongly too.",
       standard: "the model's, for each keyword its own", example: "0.6"),
-    expected: "a number from 0 to 1",
+    expected: "a number from \(DetectorSettings.thresholdRange.lowerBound) to 1",
     parse: { text -> Float? in
-      guard let number = Float(text), (0...1).contains(number) else { return nil }
+      guard let number = Float(text), DetectorSettings.thresholdRange.contains(number) else {
+        return nil
+      }
       return number
     })
 

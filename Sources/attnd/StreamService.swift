@@ -51,7 +51,7 @@ final class StreamService: Service {
     var pipeline = try Pipeline(model, threshold: threshold)
     var output = StreamOutput(model: model, publisher: publisher)
     publisher.state(
-      .running, reason: .start, text: "\(source.name) is being listened to", epoch: 0, sample: 0)
+      .running, reason: .start, text: "listening to \(source.name)", epoch: 0, sample: 0)
     do {
       while try pipeline.advance(
         reading: source,

@@ -74,8 +74,7 @@ struct AttentionWatcher {
         try StandardOutput.write(line + "\n")
       case .state(let state) where !isLive:
         try StandardOutput.write(
-          "\(state.stream) is \(state.state.rawValue): "
-            + "\(state.text)\n")
+          "stream \(state.stream): \(state.state.rawValue) (\(state.text))\n")
       default: continue
       }
     }
