@@ -46,12 +46,14 @@ let package = Package(
       name: "AudioInput", dependencies: ["CALSA", "CSndFile", "CSoxr"], swiftSettings: strict),
     .target(name: "FeatureExtraction", dependencies: ["Kernels"], swiftSettings: strict),
     .target(name: "StreamingAttention", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "JSONText", swiftSettings: strict),
     .target(
-      name: "ModelFile", dependencies: ["FeatureExtraction", "StreamingAttention"],
+      name: "ModelFile", dependencies: ["FeatureExtraction", "StreamingAttention", "JSONText"],
       swiftSettings: strict),
     .target(
       name: "AttentionSocket",
       dependencies: [
+        "JSONText",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
@@ -60,12 +62,11 @@ let package = Package(
     .executableTarget(
       name: "attnd",
       dependencies: [
-        "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "AttentionSocket",
-        "CEmbedded",
+        "AudioInput", "FeatureExtraction", "StreamingAttention", "JSONText", "ModelFile",
+        "AttentionSocket", "CEmbedded",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Yams", package: "Yams"),
@@ -80,11 +81,12 @@ let package = Package(
     tests("KernelsTests", of: ["Kernels"]),
     tests("FeatureExtractionTests", of: ["FeatureExtraction"]),
     tests("StreamingAttentionTests", of: ["StreamingAttention", "FeatureExtraction"]),
-    tests("ModelFileTests", of: ["ModelFile"]),
+    tests("JSONTextTests", of: ["JSONText"]),
+    tests("ModelFileTests", of: ["ModelFile", "JSONText"]),
     tests("AudioInputTests", of: ["AudioInput"]),
     tests(
       "AttentionSocketTests",
-      of: ["AttentionSocket", .product(name: "NIOEmbedded", package: "swift-nio")]),
+      of: ["AttentionSocket", "JSONText", .product(name: "NIOEmbedded", package: "swift-nio")]),
     tests(
       "ProgramTests",
       of: [

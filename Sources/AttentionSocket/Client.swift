@@ -1,4 +1,5 @@
 import Glibc
+import JSONText
 import NIOCore
 import NIOPosix
 
@@ -215,7 +216,7 @@ private struct WireReader {
     do {
       guard let wire = try decoder.next() else { return nil }
       // Another version's fields are its own business: look at its number before anything else.
-      if wire.type == "hello", case .integer(let version)? = wire.fields["protocol"],
+      if wire.type == "hello", let version = wire.fields["protocol"]?.integer,
         version != Hello.protocolVersion
       {
         throw SocketError.otherProtocol(path: path, version: version)

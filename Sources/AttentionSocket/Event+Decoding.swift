@@ -1,3 +1,4 @@
+import JSONText
 import NIOCore
 
 extension Event {
@@ -27,11 +28,13 @@ extension RequestID {
   package init?(_ fields: Fields) throws(FieldError) {
     switch fields["id"] {
     case nil: return nil
-    case .integer(let number) where (0..<1 << 53).contains(number): self = .number(number)
     case .string(let name) where (1...64).contains(name.unicodeScalars.count): self = .name(name)
-    default:
-      throw fields.wrong(
-        "id", "an integer from 0 to 9007199254740991, or a string of 1 to 64 characters")
+    case let value?:
+      guard let number = value.integer, (0..<1 << 53).contains(number) else {
+        throw fields.wrong(
+          "id", "an integer from 0 to 9007199254740991, or a string of 1 to 64 characters")
+      }
+      self = .number(number)
     }
   }
 }
@@ -59,7 +62,7 @@ extension Hello {
     limits = [:]
     let limits = try fields.object("limits")
     for name in limits.all.keys {
-      if case .integer(let limit)? = limits[name] { self.limits[name] = limit }
+      if let limit = limits[name]?.integer { self.limits[name] = limit }
     }
   }
 }
@@ -140,7 +143,7 @@ extension AttentionFrame {
   }
 
   private static func floats(
-    _ values: [JSONValue], of name: String, in fields: Fields
+    _ values: [JSON], of name: String, in fields: Fields
   ) throws(FieldError) -> [Float] {
     var floats: [Float] = []
     floats.reserveCapacity(values.count)
@@ -161,7 +164,7 @@ extension AttentionFrame {
     let count = try block.integer("bytes", in: 0...payload.readableBytes - offset)
     var shape: [Int] = []
     for value in try block.optionalArray("shape") ?? [] {
-      guard case .integer(let length) = value, length > 0 else {
+      guard let length = value.integer, length > 0 else {
         throw block.wrong("shape", "a list of integers of 1 or more")
       }
       shape.append(length)

@@ -1,9 +1,10 @@
+import JSONText
 import NIOCore
 
 /// One event as it crosses the wire: a type, the merged fields of header and data block, a payload.
 package struct WireEvent: Equatable, Sendable {
   package let type: String
-  package let fields: [String: JSONValue]
+  package let fields: [String: JSON]
   package let payload: ByteBuffer
 }
 
@@ -56,7 +57,7 @@ package enum FramingError: Error, Equatable {
 package struct EventDecoder {
   private struct Header {
     let type: String
-    let fields: [String: JSONValue]
+    let fields: [String: JSON]
     let dataLength: Int
     let payloadLength: Int
   }
@@ -125,23 +126,24 @@ package struct EventDecoder {
   }
 
   private func parse(_ line: ByteBuffer) throws(FramingError) -> Header {
-    let value: JSONValue
+    let value: JSON
     do {
-      value = try JSONValue(parsing: line.readableBytesView)
+      value = try JSON(onWire: line)
     } catch {
-      throw .badHeader("header: expected one line with a JSON object, found \(error)")
+      throw .badHeader("header: not one line with a JSON object: \(error)")
     }
-    guard case .object(let object) = value else {
-      throw .badHeader("header: expected a JSON object")
-    }
+    guard let object = value.fields else { throw .badHeader("header: expected a JSON object") }
     guard case .string(let type)? = object["type"] else {
       throw .badHeader("header: expected a string in type")
     }
-    var fields: [String: JSONValue] = [:]
+    var fields: [String: JSON] = [:]
     switch object["data"] {
     case nil, .null: break
-    case .object(let inHeader): fields = inHeader
-    default: throw .badHeader("header: data must be an object")
+    case let value?:
+      guard let inHeader = value.fields else {
+        throw .badHeader("header: data must be an object")
+      }
+      fields = inHeader
     }
     return Header(
       type: type, fields: fields,
@@ -150,42 +152,43 @@ package struct EventDecoder {
   }
 
   private func length(
-    _ name: String, in header: [String: JSONValue], limit: Int
+    _ name: String, in header: [String: JSON], limit: Int
   ) throws(FramingError) -> Int {
-    switch header[name] {
-    case nil: return 0
-    case .integer(let length) where length >= 0:
-      guard length <= limit else {
-        throw .tooLarge("header: \(name) is \(length), at most \(limit) is accepted")
-      }
-      return length
-    default: throw .badHeader("header: \(name) must be an integer of 0 or more")
+    guard let value = header[name] else { return 0 }
+    guard let length = value.integer, length >= 0 else {
+      throw .badHeader("header: \(name) must be an integer of 0 or more")
     }
+    guard length <= limit else {
+      throw .tooLarge("header: \(name) is \(length), at most \(limit) is accepted")
+    }
+    return length
   }
 
   private func block(
     _ data: ByteBuffer, of type: String
-  ) throws(FramingError) -> [String: JSONValue] {
+  ) throws(FramingError) -> [String: JSON] {
+    let value: JSON
     do {
-      guard case .object(let fields) = try JSONValue(parsing: data.readableBytesView) else {
-        throw FramingError.badJSON("\(type.prefix(64)): the data block must be a JSON object")
-      }
-      return fields
-    } catch let error as JSONError {
-      throw .badJSON("\(type.prefix(64)): data block: \(error)")
-    } catch let error as FramingError {
-      throw error
+      value = try JSON(onWire: data)
     } catch {
       throw .badJSON("\(type.prefix(64)): data block: \(error)")
     }
+    guard let fields = value.fields else {
+      throw .badJSON("\(type.prefix(64)): the data block must be a JSON object")
+    }
+    return fields
+  }
+}
+
+extension JSON {
+  /// Reads text by the rules of Docs/protocol.md, section "Bytes".
+  fileprivate init(onWire text: ByteBuffer) throws(JSONError) {
+    try self.init(parsing: text.readableBytesView, repeatedNames: .lastWins, numbers: .finite)
   }
 }
 
 /// Turns an event into bytes: all fields in the data block, the header as short as it can be.
 package enum EventEncoder {
-  /// Room kept in front of the data for the header, which is known only after it.
-  private static let headerRoom = 160
-
   /// Encodes one event.
   ///
   /// - Parameters:
@@ -196,25 +199,20 @@ package enum EventEncoder {
   package static func encode(
     _ type: String, payload: ByteBuffer? = nil, fields: ((inout JSONWriter) -> Void)? = nil
   ) -> ByteBuffer {
-    var json = JSONWriter(gap: headerRoom)
+    var json = JSONWriter()
     if let fields { json.object(fields) }
-    var bytes = json.finish()
-    var dataLength = bytes.readableBytes - headerRoom
-    if dataLength <= 2 {  // nothing, or {}
-      dataLength = 0
-      bytes.moveWriterIndex(to: headerRoom)
-    }
+    // Nothing, or {}, needs no data block.
+    let data = json.bytes.count > 2 ? json.bytes : []
+    let payload = payload ?? ByteBuffer()
     var header = "{\"type\":\"\(type)\""
-    if dataLength > 0 { header += ",\"data_length\":\(dataLength)" }
-    if let payload, payload.readableBytes > 0 {
-      header += ",\"payload_length\":\(payload.readableBytes)"
-      bytes.writeImmutableBuffer(payload)
-    }
+    if !data.isEmpty { header += ",\"data_length\":\(data.count)" }
+    if payload.readableBytes > 0 { header += ",\"payload_length\":\(payload.readableBytes)" }
     header += "}\n"
-    let start = headerRoom - header.utf8.count
-    precondition(start >= 0, "An event's type has at most 64 characters.")
-    bytes.setString(header, at: start)
-    bytes.moveReaderIndex(to: start)
+    var bytes = ByteBuffer()
+    bytes.reserveCapacity(header.utf8.count + data.count + payload.readableBytes)
+    bytes.writeString(header)
+    bytes.writeBytes(data)
+    bytes.writeImmutableBuffer(payload)
     return bytes
   }
 }

@@ -1,3 +1,5 @@
+import JSONText
+
 /// A field of an event that isn't there or isn't what it should be.
 package struct FieldError: Error, Equatable {
   package enum Fault: Sendable { case missing, wrong }
@@ -17,17 +19,17 @@ package struct FieldError: Error, Equatable {
 
 /// Reads the fields of one event by name and type.
 package struct Fields {
-  private let values: [String: JSONValue]
+  private let values: [String: JSON]
   /// Names of the enclosing objects, each with a dot, for messages.
   private let path: String
 
-  package init(_ values: [String: JSONValue], path: String = "") {
+  package init(_ values: [String: JSON], path: String = "") {
     self.values = values
     self.path = path
   }
 
   /// The value of a field; nil when it is absent or `null`.
-  package subscript(name: String) -> JSONValue? {
+  package subscript(name: String) -> JSON? {
     guard let value = values[name], value != .null else { return nil }
     return value
   }
@@ -61,7 +63,7 @@ package struct Fields {
     _ name: String, in range: ClosedRange<Int>
   ) throws(FieldError) -> Int? {
     guard let value = self[name] else { return nil }
-    guard case .integer(let integer) = value, range.contains(integer) else {
+    guard let integer = value.integer, range.contains(integer) else {
       throw wrong(name, "an integer \(Self.text(of: range))")
     }
     return integer
@@ -104,18 +106,16 @@ package struct Fields {
   }
 
   package func optionalObject(_ name: String) throws(FieldError) -> Fields? {
-    switch self[name] {
-    case nil: return nil
-    case .object(let values): return Fields(values, path: path + name + ".")
-    default: throw wrong(name, "an object")
-    }
+    guard let value = self[name] else { return nil }
+    guard let values = value.fields else { throw wrong(name, "an object") }
+    return Fields(values, path: path + name + ".")
   }
 
   package func object(_ name: String) throws(FieldError) -> Fields {
     try required(name, try optionalObject(name), "an object")
   }
 
-  package func optionalArray(_ name: String) throws(FieldError) -> [JSONValue]? {
+  package func optionalArray(_ name: String) throws(FieldError) -> [JSON]? {
     switch self[name] {
     case nil: return nil
     case .array(let elements): return elements
@@ -141,12 +141,12 @@ package struct Fields {
     let elements = try required(name, try optionalArray(name), "a list of objects")
     var objects: [Fields] = []
     for element in elements {
-      guard case .object(let values) = element else { throw wrong(name, "a list of objects") }
+      guard let values = element.fields else { throw wrong(name, "a list of objects") }
       objects.append(Fields(values, path: path + name + "."))
     }
     return objects
   }
 
   /// Every field, with the reader for objects among them.
-  package var all: [String: JSONValue] { values }
+  package var all: [String: JSON] { values }
 }

@@ -1,3 +1,4 @@
+import JSONText
 import NIOCore
 
 /// Writes one attention frame as often as subscribers want it differently, and no more often.

@@ -1,3 +1,5 @@
+import JSONText
+
 /// The members of a JSON object, each under a known name: strangers and gaps are errors first.
 ///
 /// A typing error shows as a name too many and a name too few; the one too many is reported,
@@ -22,8 +24,7 @@ struct Fields {
       throw .value(
         path: path.isEmpty ? "the document" : path, found: value.summary, expected: "an object")
     }
-    var values: [String: JSON] = [:]
-    for member in members { values[member.name] = member.value }
+    let values = value.fields ?? [:]
     self.values = values
     let known = required + optional
     if let stranger = members.first(where: { !known.contains($0.name) })?.name {
@@ -62,22 +63,17 @@ struct Fields {
   }
 
   func integer(_ name: String) throws(ModelFault) -> Int {
-    guard case .number(let text) = try value(name), let integer = Int(text) else {
-      throw try odd(name, "a whole number")
-    }
+    guard let integer = try value(name).integer else { throw try odd(name, "a whole number") }
     return integer
   }
 
   func float(_ name: String) throws(ModelFault) -> Float {
-    guard case .number(let text) = try value(name), let float = Float(text), float.isFinite else {
-      throw try odd(name, "a number")
-    }
+    guard let float = try value(name).float else { throw try odd(name, "a number") }
     return float
   }
 
   func double(_ name: String) throws(ModelFault) -> Double {
-    guard case .number(let text) = try value(name), let double = Double(text), double.isFinite
-    else { throw try odd(name, "a number") }
+    guard let double = try value(name).double else { throw try odd(name, "a number") }
     return double
   }
 
@@ -90,7 +86,7 @@ struct Fields {
   func naturals(_ name: String) throws(ModelFault) -> [Int] {
     var numbers: [Int] = []
     for value in try list(name) {
-      guard case .number(let text) = value, let number = Int(text), number >= 0 else {
+      guard let number = value.integer, number >= 0 else {
         throw .value(
           path: place(name), found: "a list with \(value.summary)",
           expected: "a list of whole numbers from 0")

@@ -1,4 +1,5 @@
 import FeatureExtraction
+import JSONText
 import StreamingAttention
 
 /// The JSON document of a model file: everything about a model but its weights.

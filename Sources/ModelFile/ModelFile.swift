@@ -1,4 +1,5 @@
 import FeatureExtraction
+import JSONText
 import StreamingAttention
 
 /// A model, read from a file and checked: everything that sound needs to become detections.
@@ -114,7 +115,7 @@ public struct ModelFile: Sendable {
     guard let text = file.metadata["attnd"] else {
       throw .missing(path: "the document, '__metadata__.attnd' in the header,")
     }
-    let json = try JSON(parsing: ArraySlice(text.utf8), called: "the document")
+    let json = try JSON(parsing: text.utf8, called: "the document")
     let document = try ModelDocument(json)
     var tensors = file.tensors
     mean = try ModelFile.take("feature.mean", [document.frontEnd.bins], from: &tensors)

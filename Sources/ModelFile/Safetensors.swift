@@ -1,3 +1,4 @@
+import JSONText
 import StreamingAttention
 
 /// The bytes of a safetensors file as tensors, each entry of its header checked.

@@ -1,4 +1,5 @@
 import FeatureExtraction
+import JSONText
 import StreamingAttention
 
 extension ModelFile {

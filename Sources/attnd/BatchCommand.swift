@@ -1,8 +1,7 @@
 import ArgumentParser
-import AttentionSocket
 import AudioInput
+import JSONText
 import ModelFile
-import NIOCore
 import StreamingAttention
 
 /// Recordings -> detections as JSON Lines.
@@ -112,7 +111,7 @@ private struct ResultLines {
   private mutating func add(_ line: (inout JSONWriter) -> Void) {
     var json = JSONWriter()
     line(&json)
-    bytes.append(contentsOf: json.finish().readableBytesView)
+    bytes.append(contentsOf: json.bytes)
     bytes.append(UInt8(ascii: "\n"))
   }
 }

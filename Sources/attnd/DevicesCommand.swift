@@ -1,7 +1,6 @@
 import ArgumentParser
-import AttentionSocket
 import AudioInput
-import NIOCore
+import JSONText
 
 /// The capture devices that ALSA knows.
 struct DevicesCommand: ParsableCommand {
@@ -56,6 +55,6 @@ struct DevicesCommand: ParsableCommand {
       case .refused(let reason): json.field("problem", reason)
       }
     }
-    return String(buffer: json.finish()) + "\n"
+    return json.text + "\n"
   }
 }

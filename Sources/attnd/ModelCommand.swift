@@ -1,8 +1,7 @@
 import ArgumentParser
-import AttentionSocket
 import FeatureExtraction
+import JSONText
 import ModelFile
-import NIOCore
 import StreamingAttention
 
 /// What is in a model file.
@@ -110,6 +109,6 @@ struct ModelCommand: ParsableCommand {
         }
       }
     }
-    return String(buffer: json.finish()) + "\n"
+    return json.text + "\n"
   }
 }

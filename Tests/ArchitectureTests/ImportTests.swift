@@ -11,13 +11,16 @@ enum ModuleRules {
     "Kernels": [],
     "FeatureExtraction": ["Kernels", "Glibc"],
     "StreamingAttention": ["Kernels", "Glibc"],
-    "ModelFile": ["FeatureExtraction", "StreamingAttention", "FoundationEssentials", "Glibc"],
+    "JSONText": [],
+    "ModelFile": ["FeatureExtraction", "StreamingAttention", "JSONText", "Glibc"],
     "AudioInput": ["CALSA", "CSndFile", "CSoxr", "Synchronization", "Glibc"],
-    "AttentionSocket": ["NIOCore", "NIOPosix", "Logging", "Synchronization", "Glibc"],
+    "AttentionSocket": [
+      "JSONText", "NIOCore", "NIOPosix", "Logging", "Synchronization", "Glibc",
+    ],
     "attnd": [
-      "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "AttentionSocket",
-      "CEmbedded", "ArgumentParser", "Configuration", "FoundationEssentials", "Glibc", "Logging",
-      "NIOCore", "ServiceLifecycle", "Synchronization", "UnixSignals", "Yams",
+      "AudioInput", "FeatureExtraction", "StreamingAttention", "JSONText", "ModelFile",
+      "AttentionSocket", "CEmbedded", "ArgumentParser", "Configuration", "FoundationEssentials",
+      "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals", "Yams",
     ],
   ]
 

@@ -1,4 +1,5 @@
 import AttentionSocket
+import JSONText
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -64,7 +65,7 @@ import Testing
     let error = try #require(events.first?.fields)
     #expect(events.count == 1 && events[0].type == "error")
     #expect(error["code"] == .string(code) && error["field"] == .string(field))
-    #expect(error["id"] == .integer(1) && error["verb"] == .string("subscribe"))
+    #expect(error["id"] == .number("1") && error["verb"] == .string("subscribe"))
     #expect(error["fatal"] == .bool(false))
   }
 

@@ -1,5 +1,5 @@
 import AttentionSocket
-import FoundationEssentials
+import JSONText
 import NIOCore
 import TestSupport
 import Testing
@@ -41,7 +41,7 @@ extension ServerLimits {
   @Test("Header, data block and payload become one event") func wholeStream() throws {
     let (events, decoder) = try decode([goodStream])
     #expect(events.map(\.type) == ["describe", "ping", "a", "ping", "x-future", "ping"])
-    #expect(events[1].fields == ["text": .string("block"), "x": .integer(1)])
+    #expect(events[1].fields == ["text": .string("block"), "x": .number("1")])
     #expect(events[2].fields.isEmpty)
     #expect(events[3].fields == ["text": .string("Füße 🎤")])
     #expect(Array(events[4].payload.readableBytesView) == [0x0A, 0x0A, 0x7B, 0x00, 0xFF, 0x0A])
@@ -109,14 +109,6 @@ extension ServerLimits {
     } catch {
       #expect(error.code == .badJSON)
     }
-  }
-
-  @Test("Nesting of sixteen is read, of seventeen refused") func nesting() throws {
-    func nested(_ depth: Int) -> String {
-      String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
-    }
-    _ = try JSONValue(parsing: nested(16).utf8)
-    #expect(throws: JSONError.self) { try JSONValue(parsing: nested(17).utf8) }
   }
 
   @Test("Lengths at the limit pass; one more is refused before its bytes come")
@@ -187,9 +179,9 @@ extension ServerLimits {
     #expect(!decoder.isInsideEvent)
     #expect(event.type == "pong")
     #expect(event.fields["text"] == .string("Füße \"\\\n\u{1}🎤"))
-    #expect(event.fields["half"] == .number(0.1))
+    #expect(event.fields["half"] == .number("0.1"))
     #expect(event.fields["no"] == .null)
-    #expect(event.fields["negative"] == .integer(-7))
+    #expect(event.fields["negative"] == .number("-7"))
     #expect(event.fields["list"] == .array([.string("a"), .string("b")]))
     #expect(Array(event.payload.readableBytesView) == [1, 2, 3])
   }
@@ -197,61 +189,6 @@ extension ServerLimits {
   @Test("An event without fields has no data block") func withoutFields() {
     let bytes = EventEncoder.encode("unsubscribe-reply") { _ in }
     #expect(String(buffer: bytes) == "{\"type\":\"unsubscribe-reply\"}\n")
-  }
-
-  @Test("Floats are written as the shortest decimal and come back bit for bit")
-  func floats() throws {
-    var random = SplitMix64(seed: 5)
-    for _ in 0..<20_000 {
-      let value = Float(bitPattern: UInt32.random(in: 0...0x7F7F_FFFF, using: &random))
-      var json = JSONWriter()
-      json.value(value)
-      let text = String(buffer: json.finish())
-      #expect(Float(text)?.bitPattern == value.bitPattern, "\(text)")
-      let read = try JSONValue(parsing: text.utf8).double
-      #expect(read.map(Float.init)?.bitPattern == value.bitPattern, "\(text)")
-    }
-  }
-
-  @Test("The reader agrees with another decoder on what JSON is", arguments: [UInt64(7), 8])
-  func oracle(seed: UInt64) {
-    var random = SplitMix64(seed: seed)
-    let pieces = [
-      "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e4\\n\"", "1", "-0.5e-3 ", "true", "null", " ",
-      "\"b\"", "12345678901234567890", "-", ".5", "\"", "tru", "\\",
-    ]
-    var accepted = 0
-    for _ in 0..<20_000 {
-      var text = ""
-      for _ in 0..<Int.random(in: 1...8, using: &random) {
-        text += pieces[Int.random(in: 0..<pieces.count, using: &random)]
-      }
-      let ours = (try? JSONValue(parsing: text.utf8)) != nil
-      let theirs =
-        (try? JSONDecoder().decode(Anything.self, from: Data(text.utf8))) != nil
-      #expect(ours == theirs, "\(text), seed \(seed)")
-      if ours { accepted += 1 }
-    }
-    #expect(accepted > 500, "seed \(seed)")
-  }
-}
-
-/// Accepts any JSON value, and reads all of it.
-private struct Anything: Decodable {
-  init(from decoder: any Decoder) throws {
-    if let fields = try? decoder.singleValueContainer().decode([String: Anything].self) {
-      _ = fields
-    } else if let elements = try? decoder.singleValueContainer().decode([Anything].self) {
-      _ = elements
-    } else {
-      let single = try decoder.singleValueContainer()
-      guard
-        single.decodeNil() || (try? single.decode(Bool.self)) != nil
-          || (try? single.decode(Double.self)) != nil || (try? single.decode(String.self)) != nil
-      else {
-        throw DecodingError.dataCorruptedError(in: single, debugDescription: "no value")
-      }
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import JSONText
 import ModelFile
 import StreamingAttention
 import TestSupport

@@ -1,24 +1,16 @@
-import NIOCore
-
-/// Writes JSON text into a buffer, field after field in the order of the calls.
+/// Writes JSON text, field after field in the order of the calls.
 ///
-/// Comes with the module because an attention frame is written a hundred times a second: text goes
-/// straight into the outgoing buffer, floats as the shortest decimal that reads back to the same bits.
+/// An attention frame is written a hundred times a second, so no `JSON` value has to be built first.
+/// Floats are the shortest decimals that read back to the same bits.
 package struct JSONWriter {
-  private var buffer = ByteBuffer()
+  /// The text so far, in UTF-8.
+  package private(set) var bytes: [UInt8] = []
   private var needsComma = false
 
-  /// Starts with `gap` spaces, for what is known only after the text.
-  package init(gap: Int = 0) {
-    buffer.reserveCapacity(gap + 512)
-    buffer.writeRepeatingByte(0x20, count: gap)
-  }
+  package init() { bytes.reserveCapacity(512) }
 
-  /// Bytes written so far, the gap included.
-  package var count: Int { buffer.readableBytes }
-
-  /// Hands the text over, uncopied.
-  package consuming func finish() -> ByteBuffer { buffer }
+  /// The text so far.
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
 
   package mutating func object(_ fields: (inout JSONWriter) -> Void) {
     nest(UInt8(ascii: "{"), UInt8(ascii: "}"), fields)
@@ -32,32 +24,22 @@ package struct JSONWriter {
   package mutating func name(_ name: String) {
     separate()
     quote(name)
-    buffer.writeInteger(UInt8(ascii: ":"))
+    bytes.append(UInt8(ascii: ":"))
     needsComma = false
   }
 
-  package mutating func value(_ value: Int) {
-    separate()
-    buffer.writeString(value.description)
-  }
+  package mutating func value(_ value: Int) { write(value.description) }
 
-  package mutating func value(_ value: Bool) {
-    separate()
-    buffer.writeStaticString(value ? "true" : "false")
-  }
+  package mutating func value(_ value: Bool) { write(value ? "true" : "false") }
 
   /// JSON has neither NaN nor infinity: those become `null`.
   package mutating func value(_ value: Double) {
-    guard value.isFinite else { return null() }
-    separate()
-    buffer.writeString(value.description)
+    write(value.isFinite ? value.description : "null")
   }
 
   /// JSON has neither NaN nor infinity: those become `null`.
   package mutating func value(_ value: Float) {
-    guard value.isFinite else { return null() }
-    separate()
-    buffer.writeString(value.description)
+    write(value.isFinite ? value.description : "null")
   }
 
   package mutating func value(_ value: String) {
@@ -65,13 +47,36 @@ package struct JSONWriter {
     quote(value)
   }
 
-  package mutating func null() {
+  package mutating func value(_ value: JSON) {
+    switch value {
+    case .null: null()
+    case .bool(let flag): self.value(flag)
+    case .number(let text): write(text)
+    case .string(let text): self.value(text)
+    case .array(let values):
+      array { json in
+        for value in values { json.value(value) }
+      }
+    case .object(let members):
+      object { json in
+        for member in members {
+          json.name(member.name)
+          json.value(member.value)
+        }
+      }
+    }
+  }
+
+  package mutating func null() { write("null") }
+
+  /// A value that needs no quotes.
+  private mutating func write(_ text: String) {
     separate()
-    buffer.writeStaticString("null")
+    bytes += text.utf8
   }
 
   private mutating func separate() {
-    if needsComma { buffer.writeInteger(UInt8(ascii: ",")) }
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
     needsComma = true
   }
 
@@ -79,21 +84,21 @@ package struct JSONWriter {
     _ opening: UInt8, _ closing: UInt8, _ content: (inout JSONWriter) -> Void
   ) {
     separate()
-    buffer.writeInteger(opening)
+    bytes.append(opening)
     needsComma = false
     content(&self)
-    buffer.writeInteger(closing)
+    bytes.append(closing)
     needsComma = true
   }
 
   private mutating func quote(_ text: String) {
-    buffer.writeInteger(UInt8(ascii: "\""))
+    bytes.append(UInt8(ascii: "\""))
     if text.utf8.contains(where: Self.needsEscape) {
       for byte in text.utf8 { writeEscaped(byte) }
     } else {
-      buffer.writeString(text)
+      bytes += text.utf8
     }
-    buffer.writeInteger(UInt8(ascii: "\""))
+    bytes.append(UInt8(ascii: "\""))
   }
 
   private static func needsEscape(_ byte: UInt8) -> Bool {
@@ -102,18 +107,16 @@ package struct JSONWriter {
 
   private mutating func writeEscaped(_ byte: UInt8) {
     guard Self.needsEscape(byte) else {
-      buffer.writeInteger(byte)
+      bytes.append(byte)
       return
     }
-    buffer.writeInteger(UInt8(ascii: "\\"))
+    bytes.append(UInt8(ascii: "\\"))
     switch byte {
-    case 0x0A: buffer.writeInteger(UInt8(ascii: "n"))
-    case 0x0D: buffer.writeInteger(UInt8(ascii: "r"))
-    case 0x09: buffer.writeInteger(UInt8(ascii: "t"))
-    case 0..<0x20:
-      let digits = String(byte, radix: 16)
-      buffer.writeString("u00" + (digits.count == 1 ? "0" : "") + digits)
-    default: buffer.writeInteger(byte)
+    case 0x0A: bytes.append(UInt8(ascii: "n"))
+    case 0x0D: bytes.append(UInt8(ascii: "r"))
+    case 0x09: bytes.append(UInt8(ascii: "t"))
+    case 0..<0x20: bytes += ((byte < 0x10 ? "u000" : "u00") + String(byte, radix: 16)).utf8
+    default: bytes.append(byte)
     }
   }
 }
