@@ -35,9 +35,9 @@ func lines(_ outcome: ChildProcess.Outcome) throws -> [ResultLine] {
 @Suite("attnd batch")
 struct BatchCommandTests {
   @Test("Prints a line a detection, in the order of the arguments and of time, whatever -j")
-  func order() throws {
+  func order() async throws {
     let files = ["demo.flac", "noise.flac", "keywords.flac", "demo.flac"].map(fixture)
-    let alone = try ChildProcess(attnd, ["batch", "-j", "1"] + files).wait()
+    let alone = try await ChildProcess(attnd, ["batch", "-j", "1"] + files).wait()
     #expect(alone.status == 0)
     #expect(alone.errors.isEmpty)
     let found = try lines(alone)
@@ -54,17 +54,17 @@ struct BatchCommandTests {
       let end = try #require(line.end)
       #expect(start <= end && end <= line.time, "a word ends before it is decided: \(line)")
     }
-    let together = try ChildProcess(attnd, ["batch", "-j", "3"] + files).wait()
+    let together = try await ChildProcess(attnd, ["batch", "-j", "3"] + files).wait()
     #expect(together.output == alone.output)
   }
 
   @Test("Reads a list of files from standard input")
-  func list() throws {
+  func list() async throws {
     let child = try ChildProcess(attnd, ["batch", "-"], hasInput: true)
     child.write(Array("\(fixture("keywords.flac"))\n\n\(fixture("noise.flac"))\n".utf8))
     child.closeInput()
-    let listed = child.wait()
-    let named = try ChildProcess(
+    let listed = await child.wait()
+    let named = try await ChildProcess(
       attnd, ["batch", fixture("keywords.flac"), fixture("noise.flac")]
     ).wait()
     #expect(listed.status == 0)
@@ -73,8 +73,8 @@ struct BatchCommandTests {
   }
 
   @Test("--frames prints every step with posteriors by keyword and their focus")
-  func frames() throws {
-    let outcome = try ChildProcess(attnd, ["batch", "--frames", fixture("noise.flac")]).wait()
+  func frames() async throws {
+    let outcome = try await ChildProcess(attnd, ["batch", "--frames", fixture("noise.flac")]).wait()
     let frames = try lines(outcome).filter { $0.posterior != nil }
     // 3 s of sound, a step every 30 ms, the first when its 45 ms are in.
     #expect((97...99).contains(frames.count))
@@ -90,18 +90,18 @@ struct BatchCommandTests {
   }
 
   @Test("--threshold takes the place of every keyword's own")
-  func threshold() throws {
+  func threshold() async throws {
     let file = fixture("keywords.flac")
-    let low = try lines(ChildProcess(attnd, ["batch", "--threshold", "0.02", file]).wait())
-    let own = try lines(ChildProcess(attnd, ["batch", file]).wait())
-    let never = try lines(ChildProcess(attnd, ["batch", "--threshold", "1", file]).wait())
+    let low = try lines(await ChildProcess(attnd, ["batch", "--threshold", "0.02", file]).wait())
+    let own = try lines(await ChildProcess(attnd, ["batch", file]).wait())
+    let never = try lines(await ChildProcess(attnd, ["batch", "--threshold", "1", file]).wait())
     #expect(low.count > own.count)
     #expect(low.allSatisfy { ($0.score ?? 0) >= 0.02 })
     #expect(never.isEmpty)
   }
 
   @Test("One bad file is a line on standard error; the others go on, and the end is 65")
-  func badFiles() throws {
+  func badFiles() async throws {
     let folder = try TemporaryFolder()
     let empty = try folder.file("empty.wav", [])
     let text = try folder.file("text.wav", Array("This is no sound at all.\n".utf8))
@@ -110,7 +110,7 @@ struct BatchCommandTests {
     let cut = try folder.file("cut.flac", Array(whole.prefix(whole.count / 2)))
     let missing = folder.path + "/missing.wav"
     let files = [empty, text, good, folder.path, missing, cut, good]
-    let outcome = try ChildProcess(attnd, ["batch"] + files).wait()
+    let outcome = try await ChildProcess(attnd, ["batch"] + files).wait()
 
     #expect(outcome.status == 65)
     let errors = outcome.errorLines
@@ -120,14 +120,14 @@ struct BatchCommandTests {
       #expect(line.contains(file), "\(line) does not name \(file)")
     }
     #expect(errors[5] == "attnd: 5 of 7 files failed")
-    let alone = try ChildProcess(attnd, ["batch", good]).wait()
+    let alone = try await ChildProcess(attnd, ["batch", good]).wait()
     let complete = outcome.lines.filter { $0.contains("\"\(good)\"") }
     #expect(complete == alone.lines + alone.lines, "the good files give all that they hold")
   }
 
   @Test("A reader that goes away ends it in silence and with success")
-  func brokenPipe() throws {
-    let pipeline = try ChildProcess(
+  func brokenPipe() async throws {
+    let pipeline = try await ChildProcess(
       "/bin/sh",
       ["-c", "\"$0\" batch --frames \"$1\" \"$1\" | head -n 1", attnd, fixture("demo.flac")]
     ).wait()
@@ -138,12 +138,12 @@ struct BatchCommandTests {
   @Test(
     "A recording of another rate, width, container or channel count gives the same keywords",
     arguments: ["8000.wav", "44100.flac", "48000-stereo-24.wav", "16000.ogg", "22050-float.wav"])
-  func formats(name: String) throws {
+  func formats(name: String) async throws {
     let folder = try TemporaryFolder()
     let converted = folder.path + "/" + name
     try convert(fixture("keywords.flac"), to: converted)
-    let original = try lines(ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
-    let outcome = try ChildProcess(attnd, ["batch", converted]).wait()
+    let original = try lines(await ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
+    let outcome = try await ChildProcess(attnd, ["batch", converted]).wait()
     #expect(outcome.status == 0)
     let found = try lines(outcome)
     // Telephone bandwidth may cost a word; nothing else may.

@@ -26,11 +26,11 @@ enum Recordings {
   }
 
   /// What `attnd batch` finds in recordings, by path.
-  static func detections(in paths: [String]) throws -> [String: [ResultLine]] {
+  static func detections(in paths: [String]) async throws -> [String: [ResultLine]] {
     let child = try ChildProcess(attnd, ["batch", "-"], hasInput: true)
     child.write(Array((paths.joined(separator: "\n") + "\n").utf8))
     child.closeInput()
-    let outcome = child.wait()
+    let outcome = await child.wait()
     try #require(outcome.status == 0, "\(outcome.errors)")
     return Dictionary(grouping: try lines(outcome), by: \.file)
   }
@@ -41,16 +41,16 @@ enum Recordings {
   .enabled(if: Recordings.folder != nil, "skipped: no ATTND_DATA"), .timeLimit(.minutes(30)))
 struct RecordingsTests {
   @Test("Seven of ten keywords are found by name, with at most three alarms in all speech")
-  func recognition() throws {
+  func recognition() async throws {
     let keywords = try Recordings.rows("keyword", split: "dev")
     let speech = try Recordings.rows("speech", split: "dev")
     try #require(keywords.count > 200 && speech.count > 200)
 
-    let inKeywords = try Recordings.detections(in: keywords.map(\.path))
+    let inKeywords = try await Recordings.detections(in: keywords.map(\.path))
     let found = keywords.filter { row in
       inKeywords[row.path]?.contains { $0.keyword == row.word } == true
     }
-    let alarms = try Recordings.detections(in: speech.map(\.path)).values.joined()
+    let alarms = try await Recordings.detections(in: speech.map(\.path)).values.joined()
     print("found \(found.count) of \(keywords.count), \(alarms.count) false alarms in speech")
     #expect(found.count * 10 >= keywords.count * 7, "\(found.count) of \(keywords.count) found")
     #expect(alarms.count <= 3, "\(alarms.map { "\($0.file) \($0.time)" })")
@@ -61,21 +61,21 @@ struct RecordingsTests {
     arguments: [
       "8000.wav", "44100.wav", "48000-stereo.wav", "48000-24.wav", "16000.flac", "44100.ogg",
     ])
-  func formats(name: String) throws {
+  func formats(name: String) async throws {
     let rows = try Recordings.rows("keyword", split: "dev")
     let every = max(1, rows.count / 30)
     let folder = try TemporaryFolder()
     var found = 0
     var kept = 0
     let chosen = stride(from: 0, to: rows.count, by: every).map { rows[$0] }
-    let original = try Recordings.detections(in: chosen.map(\.path))
+    let original = try await Recordings.detections(in: chosen.map(\.path))
     for row in chosen {
       let words = Set((original[row.path] ?? []).compactMap(\.keyword))
       guard words.contains(row.word) else { continue }
       found += 1
       let converted = "\(folder.path)/\(name)"
       try convert(row.path, to: converted)
-      let again = try Recordings.detections(in: [converted])
+      let again = try await Recordings.detections(in: [converted])
       if again[converted]?.contains(where: { $0.keyword == row.word }) == true { kept += 1 }
     }
     print("\(name): \(kept) of \(found)")

@@ -43,11 +43,11 @@ struct RunCommandTests {
       }
       return (words, frames, bye)
     }
-    let outcome = daemon.wait()
+    let outcome = await daemon.wait()
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(bye?.reason == .shutdown)
     #expect(access(socket, F_OK) != 0, "the socket file is removed")
-    let batch = try lines(ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
+    let batch = try lines(await ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
     #expect(words == batch.compactMap(\.keyword))
     let first = try #require(frames.first)
     #expect(frames == Array(first..<first + frames.count), "frames without a hole")
@@ -73,7 +73,7 @@ struct RunCommandTests {
       }
       return (framesAfter, last)
     }
-    let outcome = daemon.wait()
+    let outcome = await daemon.wait()
     #expect(outcome.status == 0, "\(outcome.errors)")
     guard case .bye(let bye)? = last else {
       Issue.record("bye is the last event, not \(String(describing: last))")
@@ -106,8 +106,8 @@ struct RunCommandTests {
       }
       return words
     }
-    #expect(daemon.wait().status == 0)
-    let batch = try lines(ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
+    #expect(await daemon.wait().status == 0)
+    let batch = try lines(await ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
     #expect(words == batch.compactMap(\.keyword))
   }
 
@@ -133,10 +133,10 @@ struct RunCommandTests {
         }
       }
       watcher.signal(SIGKILL)
-      _ = watcher.wait()
+      _ = await watcher.wait()
       return (indices, dropped)
     }
-    #expect(daemon.wait().status == 0)
+    #expect(await daemon.wait().status == 0)
     #expect(dropped == 0)
     let first = try #require(indices.first)
     #expect(indices == Array(first..<first + indices.count))
@@ -144,7 +144,7 @@ struct RunCommandTests {
   }
 
   @Test("What cannot be is one line that says what and where, and its documented exit code")
-  func refusals() throws {
+  func refusals() async throws {
     let folder = try TemporaryFolder()
     let clip = fixture("keywords.flac")
     let zeros = try folder.file("zeros.safetensors", [UInt8](repeating: 0, count: 4_096))
@@ -163,13 +163,13 @@ struct RunCommandTests {
       (["watch", "--socket", folder.path + "/none"], 69, ["none"]),
     ]
     for (arguments, status, says) in cases {
-      let outcome = try ChildProcess(attnd, arguments).wait()
+      let outcome = try await ChildProcess(attnd, arguments).wait()
       #expect(outcome.status == status, "\(arguments): \(outcome.errors)")
       #expect(outcome.errorLines.count == 1, "\(arguments): one line, not \(outcome.errors)")
       for word in says {
         #expect(outcome.errors.contains(word), "\(arguments): \(outcome.errors)")
       }
     }
-    #expect(try ChildProcess(attnd, ["run", "--no-such-option"]).wait().status == 64)
+    #expect(try await ChildProcess(attnd, ["run", "--no-such-option"]).wait().status == 64)
   }
 }

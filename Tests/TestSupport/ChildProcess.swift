@@ -1,7 +1,11 @@
 import Glibc
+import Synchronization
 
 /// A program that a test runs: its output is collected, its end is waited for.
-package final class ChildProcess {
+///
+/// A thread of its own reaps the program as soon as it ends, whether or not anybody waits: the exit
+/// tests of Swift Testing look at every child that has ended, and would see it for ever.
+package final class ChildProcess: Sendable {
   /// What came of a program that has ended.
   package struct Outcome: Sendable {
     /// The exit code, or 128 and the signal's number.
@@ -15,11 +19,12 @@ package final class ChildProcess {
     package var errorLines: [String] { errors.split(separator: "\n").map(String.init) }
   }
 
-  package let pid: pid_t
+  private let pid: pid_t
   private let outputFile: String
   private let errorFile: String
   /// Where bytes for the program's standard input go; -1 when closed.
-  private var inputEnd: Int32
+  private let inputEnd: Mutex<Int32>
+  private let ending: Ending
 
   /// Starts a program.
   ///
@@ -50,7 +55,7 @@ package final class ChildProcess {
     let creation = O_WRONLY | O_CREAT | O_TRUNC
     posix_spawn_file_actions_addopen(&actions, 1, outputFile, creation, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, errorFile, creation, 0o600)
-    inputEnd = ends[1]
+    inputEnd = Mutex(ends[1])
 
     var environment = environment
     environment["PATH"] = environment["PATH"] ?? getenv("PATH").map { String(cString: $0) }
@@ -64,10 +69,13 @@ package final class ChildProcess {
     if hasInput { close(ends[0]) }
     guard status == 0 else { throw GoldenError(path, String(cString: strerror(status))) }
     self.pid = pid
+    ending = Ending()
+    try ending.reap(pid)
   }
 
   deinit {
-    if inputEnd >= 0 { close(inputEnd) }
+    closeInput()
+    ending.kill(pid, SIGKILL)
     unlink(outputFile)
     unlink(errorFile)
   }
@@ -75,39 +83,117 @@ package final class ChildProcess {
   /// Writes to the program's standard input; false when it reads no more.
   @discardableResult
   package func write(_ bytes: [UInt8]) -> Bool {
-    var offset = 0
-    while offset < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(inputEnd, $0.baseAddress.map { $0 + offset }, bytes.count - offset)
+    inputEnd.withLock { end in
+      var offset = 0
+      while offset < bytes.count {
+        let count = bytes.withUnsafeBytes {
+          Glibc.write(end, $0.baseAddress.map { $0 + offset }, bytes.count - offset)
+        }
+        guard count > 0 else { return false }
+        offset += count
       }
-      guard count > 0 else { return false }
-      offset += count
+      return true
     }
-    return true
   }
 
   /// Ends the program's standard input.
   package func closeInput() {
-    close(inputEnd)
-    inputEnd = -1
+    inputEnd.withLock { end in
+      if end >= 0 { close(end) }
+      end = -1
+    }
   }
 
-  /// Sends a signal.
-  package func signal(_ number: Int32) { kill(pid, number) }
+  /// Sends a signal, if the program still runs.
+  package func signal(_ number: Int32) { ending.kill(pid, number) }
 
   /// What the program has written to standard error so far.
   package var errorsSoFar: String { text(errorFile) }
 
-  /// Waits for the end.
-  package func wait() -> Outcome {
-    var status: Int32 = 0
-    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+  /// Waits for the end, without keeping a thread of other tests.
+  package func wait() async -> Outcome {
+    let status = await ending.status
     let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
     return Outcome(status: code, output: text(outputFile), errors: text(errorFile))
   }
 
   private func text(_ path: String) -> String {
     String(decoding: (try? fileBytes(path)) ?? [], as: UTF8.self)
+  }
+}
+
+/// The end of a process: how it ended, and who waits for it.
+private final class Ending: Sendable {
+  private struct State {
+    var status: Int32?
+    var waiting: [CheckedContinuation<Int32, Never>] = []
+  }
+
+  private final class Reaper: Sendable {
+    let pid: pid_t
+    let ending: Ending
+
+    init(_ pid: pid_t, _ ending: Ending) {
+      self.pid = pid
+      self.ending = ending
+    }
+  }
+
+  private let state = Mutex(State())
+
+  /// Begins to wait, on a thread of its own.
+  func reap(_ pid: pid_t) throws(GoldenError) {
+    let reaper = Unmanaged.passRetained(Reaper(pid, self))
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument else { return nil }
+        let reaper = Unmanaged<Reaper>.fromOpaque(argument).takeRetainedValue()
+        // Not reaped before the status is known to be final, so that no signal meets another
+        // process that was given the same number.
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(reaper.pid), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {
+        }
+        reaper.ending.finish(reaper.pid)
+        return nil
+      }, reaper.toOpaque())
+    guard status == 0 else {
+      reaper.release()
+      throw GoldenError("thread", String(cString: strerror(status)))
+    }
+    pthread_detach(thread)
+  }
+
+  private func finish(_ pid: pid_t) {
+    let (status, waiting) = state.withLock { state in
+      var status: Int32 = 0
+      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      state.status = status
+      defer { state.waiting = [] }
+      return (status, state.waiting)
+    }
+    for continuation in waiting { continuation.resume(returning: status) }
+  }
+
+  /// Sends a signal to a process that has not been reaped.
+  func kill(_ pid: pid_t, _ number: Int32) {
+    state.withLock { state in
+      if state.status == nil { _ = Glibc.kill(pid, number) }
+    }
+  }
+
+  /// What waitpid said.
+  var status: Int32 {
+    get async {
+      await withCheckedContinuation { continuation in
+        let known: Int32? = state.withLock { state in
+          if state.status == nil { state.waiting.append(continuation) }
+          return state.status
+        }
+        if let known { continuation.resume(returning: known) }
+      }
+    }
   }
 }
 
