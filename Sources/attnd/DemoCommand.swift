@@ -38,7 +38,7 @@ struct DemoCommand: AsyncParsableCommand {
     try StandardOutput.write(
       """
       attnd plays itself a bundled clip: \(fixed(clip.durationSeconds ?? 0, 1)) s of synthetic speech.
-      It listens for \(model.keywords.map(\.phrase).joined(separator: ", ")).
+      It listens for \(model.keywords.map(\.phrase).joined(separator: ", ")); each is spoken once.
       What follows is read from its socket, \(path).
 
 
