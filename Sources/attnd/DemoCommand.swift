@@ -38,7 +38,8 @@ struct DemoCommand: AsyncParsableCommand {
     try StandardOutput.write(
       """
       attnd plays itself a bundled clip: \(fixed(clip.durationSeconds ?? 0, 1)) s of synthetic speech.
-      It listens for \(model.keywords.map(\.phrase).joined(separator: ", ")); each is spoken once.
+      It listens for \(model.keywords.map(\.phrase).joined(separator: ", "));
+      each of them is spoken once.
       What follows is read from its socket, \(path).
 
 
@@ -82,7 +83,8 @@ private struct DetectionTally: Sendable {
       Over the socket came \(frames) attention frames and \(detections.count) detections in \(fixed(seconds, 1)) s of sound:
         \(words.isEmpty ? "no keyword" : words.joined(separator: ", "))
 
-      Next: attnd run --device default    listen to a microphone ('attnd devices' names them)
+      Next: attnd run --device default    listen to a microphone
+            attnd devices                 the microphones that there are
             attnd watch                   in a second terminal: this view of it
             attnd batch FILE...           find the keywords in recordings
             attnd --help                  the rest
