@@ -7,9 +7,11 @@ if [ -z "${ATTND_DATA:-}" ]; then
   echo "skipped: no ATTND_DATA (tests on real recordings; Training/README.md says where they come from)"
 fi
 
-# Release: what is tested is what ships, and allocations are counted in optimised code. XCTest is
-# left out: every test is a Swift Testing one.
-swift test -c release --disable-xctest
+# Release: what is tested is what ships, and allocations are counted in optimised code. Built by
+# itself, so that what `make run` has built is used again: `swift test` would build it all anew with
+# testing enabled, which no test needs. XCTest is left out: every test is a Swift Testing one.
+swift build -c release --build-tests
+swift test -c release --disable-xctest --skip-build
 
 # Other people's clients, where they are to be had: a Python environment of our own with the package
 # wyoming. Scripts whose programs are missing say so.
