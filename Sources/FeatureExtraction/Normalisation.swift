@@ -38,6 +38,9 @@ struct Normalisation: ~Copyable {
     switch compression {
     case .linear: break
     case .log(let floor): Logarithm.log(row, count: bins, floor: floor)
+    case .decibels(let floor):
+      Logarithm.log(row, count: bins, floor: floor)
+      for i in 0..<bins { row[i] *= 4.342_944_8 }
     case .pcen(let pcen):
       if isAtStart { runningEnergy.pointer.update(from: row, count: bins) }
       Framing.pcen(

@@ -145,7 +145,7 @@ extension FrontEnd {
 }
 
 extension FrontEnd.Compression {
-  private enum Kind: String, CaseIterable { case linear, log, pcen }
+  private enum Kind: String, CaseIterable { case linear, log, decibels, pcen }
 
   fileprivate init(_ json: JSON) throws(ModelFault) {
     let path = "front_end.compression"
@@ -159,9 +159,8 @@ extension FrontEnd.Compression {
     case .linear:
       _ = try Fields(json, at: path, required: ["kind"])
       self = .linear
-    case .log:
-      let fields = try Fields(json, at: path, required: ["kind", "floor"])
-      self = .log(floor: try fields.float("floor"))
+    case .log: self = .log(floor: try Self.floor(json, at: path))
+    case .decibels: self = .decibels(floor: try Self.floor(json, at: path))
     case .pcen:
       let fields = try Fields(
         json, at: path, required: ["kind", "smoothing", "gain", "bias", "power", "epsilon"])
@@ -173,11 +172,18 @@ extension FrontEnd.Compression {
     }
   }
 
+  /// The one number of the logarithms.
+  private static func floor(_ json: JSON, at path: String) throws(ModelFault) -> Float {
+    try Fields(json, at: path, required: ["kind", "floor"]).float("floor")
+  }
+
   fileprivate var json: JSON {
     switch self {
     case .linear: .object([.init("kind", .string("linear"))])
     case .log(let floor):
       .object([.init("kind", .string("log")), .init("floor", .number("\(floor)"))])
+    case .decibels(let floor):
+      .object([.init("kind", .string("decibels")), .init("floor", .number("\(floor)"))])
     case .pcen(let pcen):
       .object([
         .init("kind", .string("pcen")),

@@ -78,6 +78,7 @@ struct ModelCommand: ParsableCommand {
     switch front.compression {
     case .linear: "linear"
     case .log: "log"
+    case .decibels: "decibels"
     case .pcen: "per-channel energy normalisation"
     }
   }
