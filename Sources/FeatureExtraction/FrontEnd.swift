@@ -1,62 +1,12 @@
-/// Every number of the front end, checked once: what turns samples into feature rows.
+/// Every number of the front end: what turns samples into feature rows.
+///
+/// A row comes about in this order: frame (`edges`), taper (`window`), power spectrum, mel energies
+/// (`melScale`), `compression`, `cepstra`, `deltas`, `running`, then the mean and scale that an
+/// extractor is given.
 ///
 /// The default is Kaldi's log-mel filter bank for speech at 16 kHz (40 bins), as
-/// kaldi-native-fbank and torchaudio compute it without dither.
+/// kaldi-native-fbank and torchaudio compute it without dither; the presets offer others.
 public struct FrontEnd: Sendable, Equatable {
-  /// What happens to a mel energy before it becomes an element of a row.
-  public enum Compression: Sendable, Equatable {
-    /// The energy as it is.
-    case linear
-    /// `ln(max(E, floor))`; the floor is an energy.
-    case log(floor: Float)
-    /// Per-channel energy normalisation: an automatic gain per bin, then a root.
-    case pcen(PCEN)
-  }
-
-  /// Parameters of per-channel energy normalisation.
-  ///
-  /// Wang, Getreuer, Hughes, Lyon, Saurous: Trainable Frontend for Robust and Far-Field Keyword
-  /// Spotting (2017), equations 1 and 2:
-  /// `M_t = (1 - smoothing) M_(t-1) + smoothing E_t`, with `M_(-1) = E_0`, and
-  /// `y_t = (E_t / (epsilon + M_t)^gain + bias)^power - bias^power`.
-  public struct PCEN: Sendable, Equatable {
-    /// Weight of the newest energy in the running mean, 0 to 1.
-    public var smoothing: Float
-    /// Exponent of the gain control, 0 to 1; 1 removes the level altogether.
-    public var gain: Float
-    /// Added before the root; large against the normalised energy of noise.
-    public var bias: Float
-    /// Exponent of the final root, 0 to 1.
-    public var power: Float
-    /// Keeps silence from being amplified without bound; in the unit of the energy.
-    public var epsilon: Float
-
-    /// Gathers the five parameters; `FrontEnd.init` checks them.
-    ///
-    /// - Parameters:
-    ///   - smoothing: Weight of the newest energy in the running mean, 0 to 1.
-    ///   - gain: Exponent of the gain control, 0 to 1.
-    ///   - bias: Added before the root.
-    ///   - power: Exponent of the root.
-    ///   - epsilon: Floor of the running mean, an energy.
-    public init(smoothing: Float, gain: Float, bias: Float, power: Float, epsilon: Float) {
-      self.smoothing = smoothing
-      self.gain = gain
-      self.bias = bias
-      self.power = power
-      self.epsilon = epsilon
-    }
-  }
-
-  /// Where the first frame lies, and what stands in for samples outside of the recording.
-  public enum Edges: String, Sendable, CaseIterable {
-    /// Frame i starts at sample i x hop; only whole frames count. Kaldi's `snip-edges=true`.
-    case snip
-    /// Frame i is centred on hop i; the recording is mirrored at its ends. Kaldi's
-    /// `snip-edges=false`.
-    case mirror
-  }
-
   /// Samples a second.
   public var sampleRate: Int = 16_000
   /// Samples analysed together.
@@ -71,11 +21,13 @@ public struct FrontEnd: Sendable, Equatable {
   public var preEmphasis: Float = 0.97
   /// Whether the mean of each frame is subtracted from it.
   public var removesDC: Bool = true
-  /// How the ends of a recording are treated.
+  /// Where frames lie, and how the ends of a recording are treated.
   public var edges: Edges = .snip
   /// What samples in -1 ..< 1 are multiplied by: 32768 is Kaldi's scale of 16-bit integers.
   public var sampleScale: Float = 32_768
-  /// Mel bins, the length of a row.
+  /// Which filters the power spectrum is summed under.
+  public var melScale: MelScale = .htk
+  /// Filters, the length of a compressed row; `fftSize` / 2 + 1 without filters.
   public var bins: Int = 40
   /// Lower edge of the first mel filter, hertz.
   public var lowFrequency: Double = 20
@@ -83,51 +35,31 @@ public struct FrontEnd: Sendable, Equatable {
   public var highFrequency: Double = 8_000
   /// What happens to a mel energy before it becomes an element of a row.
   public var compression: Compression = .log(floor: 0x1p-23)
+  /// Cepstral coefficients in the place of the compressed row; nil for the row itself.
+  public var cepstra: Cepstra?
+  /// Orders of differences in time that are appended to a row, 0 to 2.
+  ///
+  /// Kaldi's: order 1 has the taps [-2 -1 0 1 2] / 10, order 2 [4 4 1 -4 -10 -4 1 4 4] / 100, with
+  /// rows before the first and after the last taken to be equal to them. A row leaves `deltaDelay`
+  /// rows late.
+  public var deltas: Int = 0
+  /// Running mean and variance normalisation; nil for none.
+  public var running: RunningNormalisation?
 
   /// Kaldi's log-mel filter bank at 16 kHz, 40 bins.
   public init() {}
 
-  /// Checks every number against the others.
-  ///
-  /// - Throws: `FrontEndError` naming the first number that cannot be, and what can.
-  public func validate() throws(FrontEndError) {
-    try require(1_000...384_000, "sample_rate", sampleRate)
-    try require(16...FrontEnd.largestTransform, "frame_length", frameLength)
-    try require(1...frameLength, "hop", hop)
-    try require(frameLength...FrontEnd.largestTransform, "fft_size", fftSize)
-    guard fftSize >= 64, fftSize & (fftSize - 1) == 0 else {
-      throw FrontEndError(
-        field: "fft_size", found: "\(fftSize)", expected: "a power of two from 64 to 8192")
-    }
-    try require(0...1, "pre_emphasis", preEmphasis)
-    try require(0x1p-20...0x1p20, "sample_scale", sampleScale)
-    try require(1...min(512, fftSize / 2), "bins", bins)
-    let nyquist = Double(sampleRate) / 2
-    try require(0...nyquist, "low_hz", lowFrequency)
-    try require(0...nyquist, "high_hz", highFrequency)
-    guard lowFrequency < highFrequency else {
-      throw FrontEndError(
-        field: "high_hz", found: "\(highFrequency)", expected: "more than low_hz, \(lowFrequency)")
-    }
-    switch compression {
-    case .linear: break
-    case .log(let floor): try require(Float.leastNormalMagnitude...1e30, "floor", floor)
-    case .pcen(let pcen):
-      try require(0x1p-20...1, "smoothing", pcen.smoothing)
-      try require(0...1, "gain", pcen.gain)
-      try require(0...1e6, "bias", pcen.bias)
-      try require(0x1p-10...1, "power", pcen.power)
-      try require(1e-30...1e30, "epsilon", pcen.epsilon)
-    }
-  }
+  /// Elements of a row: coefficients or bins, and as many again for each order of differences.
+  public var rowLength: Int { (cepstra?.count ?? bins) * (1 + deltas) }
 
-  /// The longest transform the front end offers; tables and scratch stay in a few caches.
-  package static let largestTransform = 8_192
+  /// Rows that a row waits for, because its differences reach so far ahead: 2 an order.
+  public var deltaDelay: Int { 2 * deltas }
 
   /// Number of rows that `samples` samples give, all of them known (the recording has ended).
   ///
-  /// With `Edges.mirror` a recording that ends before its first frame does gives no row; Kaldi
-  /// would mirror it again and again.
+  /// A recording that is too short to be mirrored or reflected gives no row: with `Edges.mirror` one
+  /// that ends before its first frame does (Kaldi would mirror it again and again), with
+  /// `Edges.reflect` one of no more than half a frame.
   ///
   /// - Parameter samples: Samples in the recording.
   /// - Returns: Rows, 0 or more.
@@ -135,43 +67,39 @@ public struct FrontEnd: Sendable, Equatable {
     switch edges {
     case .snip: samples < frameLength ? 0 : 1 + (samples - frameLength) / hop
     case .mirror: samples < frameLength - mirroredStart ? 0 : (samples + hop / 2) / hop
+    case .reflect: samples <= mirroredStart ? 0 : 1 + samples / hop
+    case .zero: samples < 1 ? 0 : 1 + samples / hop
     }
   }
 
   /// Position just after the last sample of row `row`'s frame, from the start of the stream.
   ///
   /// - Parameter row: Index of the row, from 0.
-  /// - Returns: A position in samples; with `Edges.mirror` it may lie behind the recording's end.
-  public func endPosition(ofRow row: Int) -> Int {
-    switch edges {
-    case .snip: row * hop + frameLength
-    case .mirror: row * hop + frameLength - mirroredStart
-    }
+  /// - Returns: A position in samples; unless `edges` is `Edges.snip` it may lie behind the
+  ///   recording's end.
+  public func endPosition(ofRow row: Int) -> Int { row * hop + frameLength - mirroredStart }
+
+  /// Samples from the start of the stream that row `row`'s frame is made of.
+  ///
+  /// The position of its end, but for the first reflected frame: its first sample stands for one
+  /// just after its end.
+  ///
+  /// - Parameter row: Index of the row, from 0.
+  /// - Returns: A number of samples.
+  package func samplesNeeded(forRow row: Int) -> Int {
+    edges == .reflect
+      ? max(endPosition(ofRow: row), mirroredStart - row * hop + 1) : endPosition(ofRow: row)
   }
 
   /// Samples before the start of the stream that the first frame reaches back to.
-  var mirroredStart: Int { edges == .mirror ? frameLength / 2 - hop / 2 : 0 }
-
-  private func require<T: Comparable>(
-    _ range: ClosedRange<T>, _ field: String, _ value: T
-  ) throws(FrontEndError) {
-    // A NaN is in no range.
-    guard range.contains(value) else {
-      throw FrontEndError(
-        field: field, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)")
+  ///
+  /// What stands there is up to `edges`. Centred frames shorter than the transform lie in its
+  /// middle (librosa's `win_length` < `n_fft`), where an odd one begins at the lower of two samples.
+  package var mirroredStart: Int {
+    switch edges {
+    case .snip: 0
+    case .mirror: frameLength / 2 - hop / 2
+    case .reflect, .zero: (frameLength + 1) / 2
     }
   }
-}
-
-/// A number of the front end that cannot be.
-public struct FrontEndError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Name of the number, as the model file spells it.
-  public let field: String
-  /// What was given.
-  public let found: String
-  /// What can be.
-  public let expected: String
-
-  /// One line: the number, what was found, what was expected.
-  public var description: String { "front end: \(field) is \(found), expected \(expected)" }
 }

@@ -138,5 +138,5 @@ private func writeRows(
     extractor.push(UnsafeBufferPointer(rebasing: buffer[..<block.count]).span, append)
   }
   extractor.finish(append)
-  try writeFile(target, NumPyFile.bytes(values, columns: frontEnd.bins))
+  try writeFile(target, NumPyFile.bytes(values, columns: frontEnd.rowLength))
 }
