@@ -4,7 +4,7 @@ import Kernels
 enum Reduction {
   /// The loop of a sum: `term` gives eight terms, `rest` one.
   @inline(__always)
-  private static func total(
+  static func total(
     _ count: Int, _ add: (_ sum: Lanes8, _ i: Int) -> Lanes8,
     rest: (_ sum: Float, _ i: Int) -> Float
   ) -> Float {
@@ -51,6 +51,19 @@ enum Reduction {
 }
 
 extension Loops {
+  public static func sumOfSquares(
+    _ x: UnsafePointer<Float>, minus mean: Float, count: Int
+  ) -> Float {
+    let means = Lanes8(repeating: mean)
+    return Reduction.total(count) { sum, i in
+      let y = Lanes8(x + i) - means
+      return Lanes8.fma(y, y, sum)
+    } rest: { sum, i in
+      let y = x[i] - mean
+      return fused(y, y, sum)
+    }
+  }
+
   public static func sum(_ x: UnsafePointer<Float>, count: Int) -> Float {
     Reduction.sum(x, count: count)
   }

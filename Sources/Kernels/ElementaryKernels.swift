@@ -64,6 +64,15 @@ public protocol ElementaryKernels {
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int
   ) -> Float
 
+  /// Sum of the squares of `count` elements, a mean subtracted from each.
+  ///
+  /// - Parameters:
+  ///   - x: The elements.
+  ///   - mean: What is subtracted.
+  ///   - count: How many.
+  /// - Returns: The sum of squares.
+  static func sumOfSquares(_ x: UnsafePointer<Float>, minus mean: Float, count: Int) -> Float
+
   /// Largest of `count` elements, none of them NaN; -infinity when there is none.
   ///
   /// - Parameters:
