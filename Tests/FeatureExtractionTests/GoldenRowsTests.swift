@@ -34,8 +34,10 @@ enum GoldenRows: String, CaseIterable, CustomTestStringConvertible {
     }
   }
 
-  /// fbank40_povey_snip_nopow2.chirp_16k
-  private static func kaldi(_ tensors: GoldenTensors, _ folder: GoldenFolder) throws -> [WorstRatio] {
+  // fbank40_povey_snip_nopow2.chirp_16k
+  private static func kaldi(
+    _ tensors: GoldenTensors, _ folder: GoldenFolder
+  ) throws -> [WorstRatio] {
     try eachConfiguration(tensors) { name, recording, worst in
       let parts = name.split(separator: "_").map(String.init)
       var frontEnd = FrontEnd.kaldi(
@@ -52,7 +54,7 @@ enum GoldenRows: String, CaseIterable, CustomTestStringConvertible {
     }
   }
 
-  /// mfcc13_energy.noise_16k
+  // mfcc13_energy.noise_16k
   private static func kaldiMFCC(
     _ tensors: GoldenTensors, _ folder: GoldenFolder
   ) throws -> [WorstRatio] {
@@ -65,7 +67,7 @@ enum GoldenRows: String, CaseIterable, CustomTestStringConvertible {
     }
   }
 
-  /// mel40_fft400_reflect.chirp_16k, mfcc20_mel40_fft400_reflect.speechlike_16k
+  // mel40_fft400_reflect.chirp_16k, mfcc20_mel40_fft400_reflect.speechlike_16k
   private static func librosa(
     _ tensors: GoldenTensors, _ folder: GoldenFolder
   ) throws -> [WorstRatio] {
@@ -90,7 +92,7 @@ enum GoldenRows: String, CaseIterable, CustomTestStringConvertible {
     }
   }
 
-  /// impulses.in, impulses.published_init_first
+  // impulses.in, impulses.published_init_first
   private static func pcen(_ tensors: GoldenTensors) throws -> [WorstRatio] {
     // librosa's time constant of 0.4 s, T = 40 rows: s = (sqrt(1 + 4 T^2) - 1) / (2 T^2).
     let timeSquared = 1_600.0

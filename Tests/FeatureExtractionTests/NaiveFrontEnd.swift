@@ -111,7 +111,9 @@ struct NaiveFrontEnd {
         } + [0]
       }
     case .slaney:
-      func mel(_ f: Double) -> Double { f < 1_000 ? 0.015 * f : 15 + 27 * log(f / 1_000) / log(6.4) }
+      func mel(_ f: Double) -> Double {
+        f < 1_000 ? 0.015 * f : 15 + 27 * log(f / 1_000) / log(6.4)
+      }
       func hertz(_ m: Double) -> Double { m < 15 ? m / 0.015 : 1_000 * pow(6.4, (m - 15) / 27) }
       let low = mel(frontEnd.lowFrequency)
       let width = (mel(frontEnd.highFrequency) - low) / Double(frontEnd.bins + 1)

@@ -36,9 +36,8 @@ struct RowChainTests {
 
   @Test("Decibels are those of the energy, at the floor exactly, and nowhere less")
   func decibels() throws {
-    for (floor, lowest) in [(1e-10, -100), (1, 0), (1e-3, -30), (0x1p-126, -379.2978)]
-      as [(Float, Float)]
-    {
+    let floors: [(Float, Float)] = [(1e-10, -100), (1, 0), (1e-3, -30), (0x1p-126, -379.2978)]
+    for (floor, lowest) in floors {
       var frontEnd = FrontEnd.librosaLogMel()
       frontEnd.compression = .decibels(floor: floor)
       let below = [0, -0.0, -1, .nan, floor / 2, floor.nextDown, floor]
@@ -120,9 +119,8 @@ struct RowChainTests {
   @Test("Cepstra are the orthonormal cosine transform, liftered; the energy replaces the first")
   func cepstra() throws {
     var random = SplitMix64(seed: 103)
-    for (bins, count, lifter) in [(23, 13, 22), (40, 40, 0), (1, 1, 22), (17, 16, 5.5)]
-      as [(Int, Int, Float)]
-    {
+    let cases: [(Int, Int, Float)] = [(23, 13, 22), (40, 40, 0), (1, 1, 22), (17, 16, 5.5)]
+    for (bins, count, lifter) in cases {
       var frontEnd = FrontEnd.kaldiLogMel(bins: bins)
       for energy in [false, true] {
         frontEnd.cepstra = .init(count: count, lifter: lifter, energy: energy)
@@ -206,8 +204,8 @@ struct RowChainTests {
   func badModelStart() {
     var frontEnd = FrontEnd.kaldiLogMel(bins: 2)
     frontEnd.running = .init(rate: 0.01, start: .model)
-    for (bad, found) in [(0, "0.0"), (-1, "-1.0"), (.nan, "nan"), (1e9, "1e+09")] as [(Float, String)]
-    {
+    let cases: [(Float, String)] = [(0, "0.0"), (-1, "-1.0"), (.nan, "nan"), (1e9, "1e+09")]
+    for (bad, found) in cases {
       let error = #expect(throws: FrontEndError.self) {
         _ = try FeatureExtractor(frontEnd, scale: [1, bad])
       }
