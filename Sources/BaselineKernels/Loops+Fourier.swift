@@ -7,14 +7,12 @@ extension Loops {
   ) {
     let room = 2 &* plan.size &+ 128
     guard plan.lanes == 8 else {
-      let z = scratch + 2 &* room
-      plain(plan, pairs, scratch: scratch, into: z)
+      let z = plain(plan, pairs, scratch: scratch)
       for k in 0..<plan.size { (re[k], im[k]) = (z[2 &* k], z[2 &* k &+ 1]) }
       return
     }
-    let z = scratch + 2 &* room
-    Pass<Lanes8>.all(
-      plan, pairs, pitch: 16, Pairs.self, scratch: scratch, scratch + room, into: z)
+    let z = Pass<Lanes8>.all(
+      plan, pairs, pitch: 16, Pairs.self, scratch: scratch, scratch + room)
     FourStep.finish(plan, z, re: re, im: im)
   }
 
@@ -23,13 +21,13 @@ extension Loops {
     scratch: UnsafeMutablePointer<Float>
   ) {
     guard plan.lanes == 8 else {
-      Pass<Lanes8>.all(
+      _ = Pass<Lanes8>.all(
         plan, blocks, pitch: 16, Blocks.self, scratch: scratch, scratch + 16 &* plan.size,
         into: result)
       return
     }
-    let (residues, pitch) = FourStep.residues(plan, blocks, scratch: scratch)
-    FourStep.finishEight(plan, residues, pitch: pitch, scratch: scratch, into: result)
+    let residues = FourStep.residues(plan, blocks, scratch: scratch)
+    FourStep.finishEight(plan, residues, scratch: scratch, into: result)
   }
 
   public static func spectrum(
@@ -38,8 +36,8 @@ extension Loops {
   ) {
     let n = plan.size
     guard plan.lanes == 8 else {
-      let (z, x) = (scratch + 4 &* n, scratch + 6 &* n)
-      plain(plan, samples, scratch: scratch, into: z)
+      let z = plain(plan, samples, scratch: scratch)
+      let x = scratch + 4 &* n
       RealSpectrum.plain(plan, z, x, Spectrum.self, Lane1.self)
       for k in 0...n { (re[k], im[k]) = (x[2 &* k], x[2 &* k &+ 1]) }
       return
@@ -69,8 +67,7 @@ extension Loops {
   ) {
     let n = plan.size
     guard plan.lanes == 8 else {
-      let z = scratch + 4 &* n
-      plain(plan, samples, scratch: scratch, into: z)
+      let z = plain(plan, samples, scratch: scratch)
       RealSpectrum.plain(plan, z, power, Power.self, Lane1.self)
       return
     }
@@ -112,9 +109,10 @@ extension Loops {
 
   /// One transform of a plan with one lane: pairs -> pairs.
   @inline(__always)
-  private static func plain(_ plan: TransformPlan, _ pairs: Input, scratch: Output, into z: Output) {
-    Pass<Lane1>.all(
-      plan, pairs, pitch: 2, Blocks.self, scratch: scratch, scratch + 2 &* plan.size, into: z)
+  private static func plain(_ plan: TransformPlan, _ pairs: Input, scratch: Output) -> Input {
+    Input(
+      Pass<Lane1>.all(
+        plan, pairs, pitch: 2, Blocks.self, scratch: scratch, scratch + 2 &* plan.size))
   }
 
   /// The complex transform of 2 N samples taken as N pairs -> Z as two arrays in scratch.
@@ -123,10 +121,10 @@ extension Loops {
     _ plan: TransformPlan, _ samples: Input, scratch: Output
   ) -> (re: Input, im: Input) {
     let room = 2 &* plan.size &+ 128
-    let rows = scratch + 2 &* room
-    Pass<Lanes8>.all(
-      plan, samples, pitch: 16, Pairs.self, scratch: scratch, scratch + room, into: rows)
-    let (re, im) = (scratch, scratch + (plan.size &+ 16))
+    let rows = Pass<Lanes8>.all(
+      plan, samples, pitch: 16, Pairs.self, scratch: scratch, scratch + room)
+    let re = scratch + 2 &* room
+    let im = re + (plan.size &+ 16)
     FourStep.finish(plan, rows, re: re, im: im)
     return (Input(re), Input(im))
   }
@@ -137,14 +135,13 @@ extension Loops {
     _ plan: TransformPlan, _ samples: Input, scratch: Output, _ y: Output, _ sink: S.Type
   ) {
     guard plan.lanes == 8 else {
-      let z = scratch + 32 &* plan.size
-      Pass<Lanes8>.all(
-        plan, samples, pitch: 16, Blocks.self, scratch: scratch, scratch + 16 &* plan.size, into: z)
+      let z = Pass<Lanes8>.all(
+        plan, samples, pitch: 16, Blocks.self, scratch: scratch, scratch + 16 &* plan.size)
       RealSpectrum.plain(plan, z, y, sink, Lanes8.self)
       return
     }
-    let (residues, pitch) = FourStep.residues(plan, samples, scratch: scratch)
-    RealSpectrum.joined(plan, residues, pitch: pitch, scratch: scratch, y, sink)
+    let residues = FourStep.residues(plan, samples, scratch: scratch)
+    RealSpectrum.joined(plan, residues, scratch: scratch, y, sink)
   }
 
   @inline(__always)

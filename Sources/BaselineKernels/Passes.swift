@@ -12,32 +12,39 @@ enum Pass<L: Lanes> {
     @inline(__always) get { 2 * L.width }
   }
 
-  /// All passes of a plan, over one residue.
+  /// All passes of a plan, over one residue, or over several side by side.
   ///
   /// - Parameters:
   ///   - plan: The radices and their tables.
   ///   - x: The first element.
-  ///   - pitch: Floats from one element of x to the next.
+  ///   - pitch: Floats from one element of one residue to the next.
   ///   - source: How an element of x lies.
-  ///   - a: Scratch, `plan.rows` blocks.
+  ///   - side: Residues side by side.
+  ///   - a: Scratch, `side` times `plan.rows` blocks.
   ///   - b: Scratch, as much again.
-  ///   - result: Receives the last pass, `plan.rows` blocks.
+  ///   - result: Receives the last pass, as many blocks; in the scratch when absent.
+  /// - Returns: Where the result is.
   @inline(__always)
   static func all(
     _ plan: TransformPlan, _ x: Input, pitch: Int, _ source: (some Source).Type,
-    scratch a: Output, _ b: Output, into result: Output
-  ) {
-    guard plan.passes > 0 else { return load(x, source).store(block: result) }
+    side: Int = 1, scratch a: Output, _ b: Output, into result: Output? = nil
+  ) -> Output {
+    guard plan.passes > 0 else {
+      load(x, source).store(block: result ?? a)
+      return result ?? a
+    }
     var w = plan.passTwiddles
-    var stride = 1
+    var stride = side
     var (from, to) = (b, a)
     for i in 0..<plan.passes {
       let (radix, m) = (Int(plan.steps[2 &* i]), Int(plan.steps[2 &* i &+ 1]))
-      if i == plan.passes &- 1 { to = result }
+      // The last pass leaves every element where it took it from, so that it may write over its
+      // input: less memory to keep near.
+      if i == plan.passes &- 1 { to = result ?? (i == 0 ? a : from) }
       // The last pass has sub-transforms of length 1 left, whose twiddles are 1.
       switch (i == 0, m == 1) {
-      case (true, false): run(radix, x, to, w, m, 1, pitch, source, Turned.self)
-      case (true, true): run(radix, x, to, w, m, 1, pitch, source, Unturned.self)
+      case (true, false): run(radix, x, to, w, m, side, pitch, source, Turned.self)
+      case (true, true): run(radix, x, to, w, m, side, pitch, source, Unturned.self)
       case (false, false):
         run(radix, Input(from), to, w, m, stride, 0, Blocks.self, Turned.self)
       case (false, true):
@@ -47,6 +54,7 @@ enum Pass<L: Lanes> {
       stride = stride &* radix
       swap(&from, &to)
     }
+    return from
   }
 
   /// One pass; the compiler writes a loop of its own for each radix, source and kind of twiddle.
@@ -64,20 +72,21 @@ enum Pass<L: Lanes> {
     }
   }
 
-  /// The loops of a pass: `body` does one butterfly.
+  /// The loops of a pass: `factors` loads the twiddles of a place, `body` does one butterfly.
   ///
-  /// `x[q + stride (p + k m)] -> y[q + stride (r p + k)]` for p in 0 ..< m, q in 0 ..<
-  /// stride, k in 0 ..< r.
+  /// `x[q + stride (p + k m)] -> y[q + stride (r p + k)]` for p in 0 ..< m, q in 0 ..< stride, k in
+  /// 0 ..< r.
   @inline(__always)
-  private static func loop(
+  private static func loop<Factors>(
     _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int,
-    _ body: (_ from: Input, _ step: Int, _ to: Output, _ gap: Int, _ w: Input) -> Void
+    factors: (Input) -> Factors,
+    _ body: (_ from: Input, _ step: Int, _ to: Output, _ gap: Int, _ w: Factors) -> Void
   ) {
     var (from, to, w) = (x, y, w)
     if stride == 1 {
       let step = m &* pitch
       for _ in 0..<m {
-        body(from, step, to, block, w)
+        body(from, step, to, block, factors(w))
         from += pitch
         to += radix &* block
         w += 2 &* (radix &- 1)
@@ -86,8 +95,9 @@ enum Pass<L: Lanes> {
     }
     let gap = stride &* block
     for _ in 0..<m {
+      let factors = factors(w)
       for _ in 0..<stride {
-        body(from, m &* gap, to, gap, w)
+        body(from, m &* gap, to, gap, factors)
         from += block
         to += block
       }
@@ -103,7 +113,7 @@ enum Pass<L: Lanes> {
   private static func two<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(2, x, y, w, m, stride, pitch) { from, step, to, gap, w in
+    loop(2, x, y, w, m, stride, pitch) { w -> C in T.factor(w) } _: { from, step, to, gap, w in
       let y = Butterfly<L>.two(
         S.load(from), S.load(from + step))
       y.0.store(block: to)
@@ -115,12 +125,12 @@ enum Pass<L: Lanes> {
   private static func three<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(3, x, y, w, m, stride, pitch) { from, step, to, gap, w in
+    loop(3, x, y, w, m, stride, pitch) { w -> (C, C) in (T.factor(w), T.factor(w + 2)) } _: { from, step, to, gap, w in
       let y = Butterfly<L>.three(
         S.load(from), S.load(from + step), S.load(from + 2 &* step))
       y.0.store(block: to)
-      T.apply(y.1, w).store(block: to + gap)
-      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
+      T.apply(y.1, w.0).store(block: to + gap)
+      T.apply(y.2, w.1).store(block: to + 2 &* gap)
     }
   }
 
@@ -128,14 +138,14 @@ enum Pass<L: Lanes> {
   private static func four<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(4, x, y, w, m, stride, pitch) { from, step, to, gap, w in
+    loop(4, x, y, w, m, stride, pitch) { w -> (C, C, C) in (T.factor(w), T.factor(w + 2), T.factor(w + 4)) } _: { from, step, to, gap, w in
       let y = Butterfly<L>.four(
         S.load(from), S.load(from + step), S.load(from + 2 &* step),
         S.load(from + 3 &* step))
       y.0.store(block: to)
-      T.apply(y.1, w).store(block: to + gap)
-      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
-      T.apply(y.3, w + 4).store(block: to + 3 &* gap)
+      T.apply(y.1, w.0).store(block: to + gap)
+      T.apply(y.2, w.1).store(block: to + 2 &* gap)
+      T.apply(y.3, w.2).store(block: to + 3 &* gap)
     }
   }
 
@@ -143,15 +153,15 @@ enum Pass<L: Lanes> {
   private static func five<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(5, x, y, w, m, stride, pitch) { from, step, to, gap, w in
+    loop(5, x, y, w, m, stride, pitch) { $0 } _: { from, step, to, gap, w in
       let y = Butterfly<L>.five(
         S.load(from), S.load(from + step), S.load(from + 2 &* step),
         S.load(from + 3 &* step), S.load(from + 4 &* step))
       y.0.store(block: to)
-      T.apply(y.1, w).store(block: to + gap)
-      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
-      T.apply(y.3, w + 4).store(block: to + 3 &* gap)
-      T.apply(y.4, w + 6).store(block: to + 4 &* gap)
+      T.apply(y.1, T.factor(w)).store(block: to + gap)
+      T.apply(y.2, T.factor(w + 2)).store(block: to + 2 &* gap)
+      T.apply(y.3, T.factor(w + 4)).store(block: to + 3 &* gap)
+      T.apply(y.4, T.factor(w + 6)).store(block: to + 4 &* gap)
     }
   }
 
@@ -159,19 +169,19 @@ enum Pass<L: Lanes> {
   private static func eight<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(8, x, y, w, m, stride, pitch) { from, step, to, gap, w in
+    loop(8, x, y, w, m, stride, pitch) { $0 } _: { from, step, to, gap, w in
       let y = Butterfly<L>.eight(
         S.load(from), S.load(from + step), S.load(from + 2 &* step),
         S.load(from + 3 &* step), S.load(from + 4 &* step), S.load(from + 5 &* step),
         S.load(from + 6 &* step), S.load(from + 7 &* step))
       y.0.store(block: to)
-      T.apply(y.1, w).store(block: to + gap)
-      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
-      T.apply(y.3, w + 4).store(block: to + 3 &* gap)
-      T.apply(y.4, w + 6).store(block: to + 4 &* gap)
-      T.apply(y.5, w + 8).store(block: to + 5 &* gap)
-      T.apply(y.6, w + 10).store(block: to + 6 &* gap)
-      T.apply(y.7, w + 12).store(block: to + 7 &* gap)
+      T.apply(y.1, T.factor(w)).store(block: to + gap)
+      T.apply(y.2, T.factor(w + 2)).store(block: to + 2 &* gap)
+      T.apply(y.3, T.factor(w + 4)).store(block: to + 3 &* gap)
+      T.apply(y.4, T.factor(w + 6)).store(block: to + 4 &* gap)
+      T.apply(y.5, T.factor(w + 8)).store(block: to + 5 &* gap)
+      T.apply(y.6, T.factor(w + 10)).store(block: to + 6 &* gap)
+      T.apply(y.7, T.factor(w + 12)).store(block: to + 7 &* gap)
     }
   }
 }
@@ -196,19 +206,26 @@ enum Pairs: Source {
 /// Whether the outputs of a butterfly are turned. A type, not a flag, so that the loop that needs
 /// no twiddles is compiled without them.
 protocol Twiddle {
-  static func apply<L: Lanes>(_ y: Complex<L>, _ w: Input) -> Complex<L>
+  static func factor<L: Lanes>(_ w: Input) -> Complex<L>
+  static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L>
 }
 
 /// Turned by their twiddles.
 enum Turned: Twiddle {
   @inline(__always)
-  static func apply<L: Lanes>(_ y: Complex<L>, _ w: Input) -> Complex<L> {
-    y * Complex(broadcast: w)
-  }
+  static func factor<L: Lanes>(_ w: Input) -> Complex<L> { Complex(broadcast: w) }
+
+  @inline(__always)
+  static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L> { y * factor }
 }
 
-/// The twiddles are 1.
+/// The twiddles are 1, and never read.
 enum Unturned: Twiddle {
   @inline(__always)
-  static func apply<L: Lanes>(_ y: Complex<L>, _ w: Input) -> Complex<L> { y }
+  static func factor<L: Lanes>(_ w: Input) -> Complex<L> {
+    Complex(L(repeating: 1), L(repeating: 0))
+  }
+
+  @inline(__always)
+  static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L> { y }
 }

@@ -92,12 +92,12 @@ enum RealSpectrum {
   /// rows k and `rows - k` hold each other's partners, so that Z is never stored.
   @inline(__always)
   static func joined<S: Sink>(
-    _ plan: TransformPlan, _ residues: Input, pitch: Int, scratch: Output, _ y: Output,
+    _ plan: TransformPlan, _ residues: FourStep.Residues, scratch: Output, _ y: Output,
     _ sink: S.Type
   ) {
     let rows = plan.rows
     let (lower, upper) = (scratch, scratch + 128)
-    FourStep.halves(plan, residues, pitch: pitch, row: 0, into: lower)
+    FourStep.halves(plan, residues, row: 0, into: lower)
     joinFirstRow(plan, lower, y, sink)
     let bin = 8 &* S.parts
     let gap = bin &* rows
@@ -109,8 +109,8 @@ enum RealSpectrum {
     var w = plan.joinTwiddles
     var k = 1
     while 2 &* k <= rows {
-      FourStep.halves(plan, residues, pitch: pitch, row: k, into: lower)
-      FourStep.halves(plan, residues, pitch: pitch, row: rows &- k, into: upper)
+      FourStep.halves(plan, residues, row: k, into: lower)
+      FourStep.halves(plan, residues, row: rows &- k, into: upper)
       joinRows(lower, upper, w, 0, up, middleUp, middleDown, down, gap, sink)
       joinRows(lower, upper, w, 1, up, middleUp, middleDown, down, gap, sink)
       joinRows(lower, upper, w, 2, up, middleUp, middleDown, down, gap, sink)

@@ -44,7 +44,7 @@ public struct TransformPlan {
   /// Floats of scratch for one transform.
   public var scratchCount: Int { 3 * (2 * size + 128) }
   /// Floats of scratch for eight transforms.
-  public var eightScratchCount: Int { 16 * (3 * size + 2 * rows + 64) }
+  public var eightScratchCount: Int { 16 * (3 * size + 20 * rows + 164) }
 
   /// Gathers the parts; the tables must outlive the plan.
   ///
