@@ -33,7 +33,7 @@ def python_environment(given: pathlib.Path | None) -> pathlib.Path | None:
         return venv.absolute()
     if given:
         sys.exit(f"compare: --venv {given}: no bin/python there")
-    say(f"making {venv}, once: some minutes, 4 to 9 GB, most of it torch and oneMKL")
+    say(f"making {venv}, once: some minutes, 2.4 GB or more, most of it torch and oneMKL")
     shutil.rmtree(venv, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", venv], capture_output=True, text=True)
     if made.returncode:
