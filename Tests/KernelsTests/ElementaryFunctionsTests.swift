@@ -86,11 +86,12 @@ struct ElementaryFunctionsTests {
       let last = (2 * first).nextDown.bitPattern
       let steps = min(2_000, Int(last - first.bitPattern) + 1)
       let width = Double(last - first.bitPattern + 1) / Double(steps)
-      let inputs = (0..<steps).map { step in
-        let within = step == 0 ? 0 : Double.random(in: 0..<1, using: &random)
-        let place = UInt32((Double(step) + within) * width)
-        return Float(bitPattern: min(last, first.bitPattern + place))
-      } + [Float(bitPattern: last)]
+      let inputs =
+        (0..<steps).map { step in
+          let within = step == 0 ? 0 : Double.random(in: 0..<1, using: &random)
+          let place = UInt32((Double(step) + within) * width)
+          return Float(bitPattern: min(last, first.bitPattern + place))
+        } + [Float(bitPattern: last)]
       for (x, got) in zip(inputs, ElementaryFunction.log(inputs, set)) {
         let reference = Glibc.log(Double(x))
         // 0x1p-149 at most where the logarithm is 0.

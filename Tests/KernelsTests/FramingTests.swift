@@ -49,9 +49,11 @@ struct FramingTests {
     .seed(51), arguments: oddSizes.dropFirst() + [400], InstructionSet.available)
   func prepare(length: Int, set: InstructionSet) {
     var random = SplitMix64()
-    for (padding, preEmphasis, mean) in [(0, 0.97, 0.25), (9, 0, 0), (1, 0.5, -3)] as [(
-      Int, Float, Float
-    )] {
+    for (padding, preEmphasis, mean) in [(0, 0.97, 0.25), (9, 0, 0), (1, 0.5, -3)]
+      as [(
+        Int, Float, Float
+      )]
+    {
       let x = random.floats(length)
       let window = random.floats(length)
       let padded = length + padding
@@ -186,7 +188,8 @@ struct FramingTests {
                 energy.pointer, mean: mean.pointer, count: 4, smoothing: smoothing, gain: gain,
                 bias: bias, power: power, epsilon: epsilon)
               #expect(
-                energy.elements.allSatisfy { $0.isFinite } && mean.elements.allSatisfy { $0.isFinite },
+                energy.elements.allSatisfy { $0.isFinite }
+                  && mean.elements.allSatisfy { $0.isFinite },
                 "smoothing \(smoothing), gain \(gain), bias \(bias), power \(power), \(epsilon)")
             }
           }

@@ -27,6 +27,20 @@ struct InstructionSetTests {
     #endif
   }
 
+  @Test(
+    "A product is rounded before it is added exactly where the set says so",
+    arguments: InstructionSet.available)
+  func fusing(set: InstructionSet) {
+    // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, whose last bit rounding takes away.
+    let x = [Float](repeating: 1 + 0x1p-12, count: 9)
+    let y = FloatBuffer([Float](repeating: -1 - 0x1p-11, count: 9))
+    withPointers(x, x) {
+      set.kernels.addWeighted($0, $1, stride: 9, rows: 1, to: y.pointer, count: 9)
+    }
+    let expected: Float = set.kernels.fusesMultiplyAdd ? 0x1p-24 : 0
+    #expect(y.elements.allSatisfy { $0 == expected }, "\(Array(y.elements))")
+  }
+
   @Test("Names are those that people type")
   func names() {
     #expect(InstructionSet.allCases.map(\.rawValue) == ["baseline", "v3", "v4"])
@@ -39,7 +53,9 @@ struct InstructionSetTests {
   func forced(name: String?) async {
     // A process of its own: the choice is made once.
     await #expect(processExitsWith: .success) { [name = name as String?] in
-      if let name { setenv(InstructionSet.variable, name, 1) } else {
+      if let name {
+        setenv(InstructionSet.variable, name, 1)
+      } else {
         unsetenv(InstructionSet.variable)
       }
       let asked = name.flatMap(InstructionSet.init(rawValue:))

@@ -22,7 +22,8 @@ extension InstructionSet {
 
   /// The sum of eight lanes: 0+4, 1+5, 2+6, 3+7, then 0+2, 1+3, then both.
   static func total(_ lanes: [Float]) -> Float {
-    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+      + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
   }
 }
 
