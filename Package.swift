@@ -114,7 +114,7 @@ let package = Package(
     tests("TestSupportTests", of: []),
     tests("ArchitectureTests", of: []),
     tests("KernelsTests", of: ["Kernels", "KernelDispatch"]),
-    tests("FeatureExtractionTests", of: ["FeatureExtraction"]),
+    tests("FeatureExtractionTests", of: ["FeatureExtraction", "Kernels", "KernelDispatch"]),
     tests("StreamingAttentionTests", of: ["StreamingAttention", "FeatureExtraction"]),
     tests("JSONTextTests", of: ["JSONText"]),
     tests("ModelFileTests", of: ["ModelFile", "JSONText"]),

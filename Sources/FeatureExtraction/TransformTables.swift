@@ -2,9 +2,9 @@ import Glibc
 import Kernels
 
 /// The tables of a Fourier transform of one length, computed in double and rounded once.
-struct TransformTables: ~Copyable {
+package struct TransformTables: ~Copyable {
   /// What the kernels are given; valid as long as this lives.
-  let plan: TransformPlan
+  package let plan: TransformPlan
 
   private let steps: UnsafeMutablePointer<Int32>
   private let passes: FloatBuffer
@@ -18,7 +18,7 @@ struct TransformTables: ~Copyable {
   /// - Parameters:
   ///   - size: N, complex elements: 2^a 3^b 5^c.
   ///   - isHalfOfReal: Whether it serves a transform of 2 N real samples.
-  init(size: Int, isHalfOfReal: Bool) {
+  package init(size: Int, isHalfOfReal: Bool) {
     let lanes = size % 8 == 0 && size >= 16 ? 8 : 1
     let scale = isHalfOfReal && lanes == 8 ? 0.5 : 1
     let length = size / lanes

@@ -18,9 +18,11 @@ import sys
 
 # Path -> pattern of the tensors to keep (a full match), or None for the whole file.
 SELECTION = {
-    "fft/small.safetensors": r"r?fft\.(64|128|256|512|1024|2048)",
+    "fft/small.safetensors":
+        r"(r|ir)?fft\.([1-9]|[12].|3[02]|64|75|100|12[58]|24[03]|256|400|480|5..|600|625|1200)"
+        r"|r?fft\.(1024|2048)",
     "fft/large.safetensors": r"rfft\.(4096|8192)",
-    "fft/special.safetensors": r".*\.512\..*",
+    "fft/special.safetensors": r".*",
     "frontend/kaldi_fbank_16k.safetensors":
         r"fbank40_povey_(no)?snip\..*"
         r"|fbank40_(hamming|hann|rectangular)_snip\.(sine|speechlike)_16k"

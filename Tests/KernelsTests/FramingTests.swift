@@ -1,68 +1,154 @@
-import Glibc
+import KernelDispatch
 import Kernels
 import TestSupport
 import Testing
 
 @Suite("Framing")
 struct FramingTests {
+  /// A frame's arithmetic in the order that `FramingKernels.prepare` states.
+  static func prepared(
+    _ x: [Float], window: [Float], padded: Int, preEmphasis: Float, mean: Float,
+    _ set: InstructionSet
+  ) -> [Float] {
+    (0..<padded).map { i in
+      guard i < x.count else { return 0 }
+      return set.fused(-preEmphasis, x[max(0, i - 1)] - mean, x[i] - mean) * window[i]
+    }
+  }
+
   @Test(
-    "A frame is scaled, freed of its mean, pre-emphasised, tapered and padded", .seed(51),
-    arguments: [1, 2, 7, 8, 9, 16, 17, 253, 400], [true, false])
-  func prepare(length: Int, removesMean: Bool) {
+    "Samples are copied; those beyond the limit and those that are no number become zero",
+    .seed(50), arguments: oddSizes, InstructionSet.available)
+  func copyFinite(count: Int, set: InstructionSet) {
     var random = SplitMix64()
-    let x = random.floats(length)
-    let window = random.floats(length)
-    let padded = length + 9
-    let output = FloatBuffer([Float](repeating: .nan, count: padded))
-    withPointers(x, window) { px, pw in
-      Framing.prepare(
-        px, into: output.pointer, window: pw, length: length, paddedLength: padded,
-        scale: 32_768, preEmphasis: 0.97, removesMean: removesMean)
-    }
-    let mean = removesMean ? x.reduce(0) { $0 + Double($1) } / Double(length) : 0
-    var worst = WorstRatio("framing of \(length)")
-    for i in 0..<padded {
-      guard i < length else {
-        #expect(output.pointer[i] == 0, "padding at \(i)")
-        continue
+    let bad: [Float] = [.nan, -.nan, .signalingNaN, .infinity, -.infinity, 0x1.000002p40, -0x1p41]
+    let kept: [Float] = [0x1p40, -0x1p40, -0, 0x1p-149, 1]
+    for place in 0..<max(1, count) {
+      var samples = random.floats(count, scale: 1e6)
+      var expected = samples
+      if count > 0 {
+        samples[place] = bad[place % bad.count]
+        expected[place] = 0
+        let other = (place + 1) % count
+        if other != place {
+          samples[other] = kept[place % kept.count]
+          expected[other] = samples[other]
+        }
       }
-      let previous = Double(x[max(0, i - 1)]) - mean
-      let emphasised = Double(x[i]) - mean - Double(Float(0.97)) * previous
-      // Samples up to 1: mean, two differences, product, difference and taper, rounded each.
-      worst.add(
-        got: output.pointer[i], reference: emphasised * 32_768 * Double(window[i]),
-        tolerance: 32_768 * 12 * 0x1p-24, at: "sample \(i) of \(length)")
+      let input = FloatBuffer(samples)
+      let output = FloatBuffer([Float](repeating: 9, count: count + 16))
+      set.kernels.copyFinite(input.pointer, into: output.pointer, count: count, limit: 0x1p40)
+      #expect(
+        bits(output.elements) == bits(expected + [Float](repeating: 9, count: 16)),
+        "a bad sample at \(place) of \(count)")
     }
-    #expect(worst.value <= 1, "\(worst)")
-    worst.print()
   }
 
-  @Test("The power is re^2 + im^2", .seed(52), arguments: [0, 1, 7, 8, 9, 17, 257])
-  func power(count: Int) {
+  @Test(
+    "A frame is freed of its mean, pre-emphasised, tapered and padded: the reference's bits",
+    .seed(51), arguments: oddSizes.dropFirst() + [400], InstructionSet.available)
+  func prepare(length: Int, set: InstructionSet) {
     var random = SplitMix64()
-    let re = FloatBuffer(random.floats(count))
-    let im = FloatBuffer(random.floats(count))
-    let power = FloatBuffer([Float](repeating: 9, count: count + 1))
-    Framing.power(
-      Butterflies.Complex(re: re.pointer, im: im.pointer), into: power.pointer, count: count)
-    for i in 0..<count {
-      let expected = re.pointer[i] * re.pointer[i] + im.pointer[i] * im.pointer[i]
-      #expect(power.pointer[i].bitPattern == expected.bitPattern, "bin \(i) of \(count)")
+    for (padding, preEmphasis, mean) in [(0, 0.97, 0.25), (9, 0, 0), (1, 0.5, -3)]
+      as [(
+        Int, Float, Float
+      )]
+    {
+      let x = random.floats(length)
+      let window = random.floats(length)
+      let padded = length + padding
+      let output = FloatBuffer([Float](repeating: .nan, count: padded + 16))
+      withPointers(x, window) { px, pw in
+        set.kernels.prepare(
+          px, into: output.pointer, window: pw, length: length, paddedLength: padded,
+          preEmphasis: preEmphasis, mean: mean)
+      }
+      let expected = Self.prepared(
+        x, window: window, padded: padded, preEmphasis: preEmphasis, mean: mean, set)
+      #expect(bits(output.elements[..<padded]) == bits(expected), "\(length) of \(padded)")
+      #expect(output.elements[padded...].allSatisfy { $0.isNaN }, "nothing behind the padding")
+      let exact = x.indices.map { i in
+        (Double(x[i]) - Double(mean)
+          - Double(preEmphasis) * (Double(x[max(0, i - 1)]) - Double(mean))) * Double(window[i])
+      }
+      // Samples below 1 and a mean of at most 3: two differences, a product, a sum and the taper.
+      let worst = LargestDifference(Array(output.elements[..<length]), exact)
+      #expect(worst.value <= 24 * 0x1p-24, "\(worst)")
     }
-    #expect(power.pointer[count] == 9)
   }
 
-  @Test("Energies end up between 0 and 1e30: a NaN is 0")
-  func bound() {
-    let energies = FloatBuffer([.nan, -1, -.infinity, 0, 0.5, 1e30, 2e30, .infinity])
-    Framing.bound(energies.pointer, count: energies.count)
-    #expect(Array(energies.elements) == [0, 0, 0, 0, 0.5, 1e30, 1e30, 1e30])
+  @Test(
+    "Eight frames at once have the bits of each alone, and read nothing behind the last", .seed(54),
+    arguments: oddSizes.dropFirst() + [400], InstructionSet.available)
+  func prepareEight(length: Int, set: InstructionSet) {
+    var random = SplitMix64()
+    for hop in Set([1, 7, 8, 160, length]) {
+      let padded = length + 11
+      let x = random.floats(length + 7 * hop)
+      let window = random.floats(length)
+      let means = random.floats(8)
+      // What lies behind would spoil a lane that read it.
+      let samples = FloatBuffer(x + [Float](repeating: .nan, count: 32))
+      let output = FloatBuffer([Float](repeating: 9, count: 8 * padded + 16))
+      withPointers(window, means) { pw, pm in
+        set.kernels.prepareEight(
+          samples.pointer, hop: hop, into: output.pointer, window: pw, length: length,
+          paddedLength: padded, preEmphasis: 0.97, means: pm)
+      }
+      for frame in 0..<8 {
+        let expected = Self.prepared(
+          Array(x[frame * hop..<frame * hop + length]), window: window, padded: padded,
+          preEmphasis: 0.97, mean: means[frame], set)
+        let lane = (0..<padded).map { output.pointer[8 * $0 + frame] }
+        #expect(bits(lane) == bits(expected), "frame \(frame), \(length) samples, hop \(hop)")
+      }
+      #expect(output.elements[(8 * padded)...].allSatisfy { $0 == 9 })
+    }
+  }
+
+  @Test(
+    "Lanes become rows; at most seven elements behind a row are written", .seed(55),
+    arguments: oddSizes, InstructionSet.available)
+  func deinterleave(count: Int, set: InstructionSet) {
+    var random = SplitMix64()
+    let whole = (count + 7) / 8 * 8
+    for gap in [0, 5] {
+      let stride = whole + gap
+      let x = random.floats(8 * whole)
+      let lanes = FloatBuffer(x)
+      let rows = FloatBuffer([Float](repeating: 9, count: 8 * stride + 16))
+      set.kernels.deinterleave(lanes.pointer, into: rows.pointer, stride: stride, count: count)
+      let expected = (0..<8 * stride).map { place in
+        let (lane, i) = (place / max(1, stride), place % max(1, stride))
+        return i < whole ? x[8 * i + lane] : 9
+      }
+      #expect(
+        bits(rows.elements) == bits(expected + [Float](repeating: 9, count: 16)),
+        "\(count) elements, stride \(stride)")
+    }
+  }
+
+  @Test("Energies end up between 0 and 1e30: a NaN is 0", arguments: InstructionSet.available)
+  func bound(set: InstructionSet) {
+    let inputs: [Float] = [.nan, -1, -.infinity, 0, 0.5, 1e30, 2e30, .infinity]
+    let expected: [Float] = [0, 0, 0, 0, 0.5, 1e30, 1e30, 1e30]
+    for count in oddSizes {
+      // Every energy comes to stand at every place of a vector.
+      for shift in 0..<8 {
+        let energies = FloatBuffer((0..<count).map { inputs[($0 + $0 / 8 + shift) % 8] } + [.nan])
+        set.kernels.bound(energies.pointer, count: count)
+        #expect(
+          Array(energies.elements.dropLast())
+            == (0..<count).map { expected[($0 + $0 / 8 + shift) % 8] }, "\(count) energies")
+        #expect(energies.pointer[count].isNaN)
+      }
+    }
   }
 
   @Test(
     "PCEN that starts from the first energy gives the published rows",
-    arguments: ["impulses", "speechlike", "utterance"])
-  func pcen(signal: String) throws {
+    arguments: ["impulses", "speechlike", "utterance"], InstructionSet.available)
+  func pcen(signal: String, set: InstructionSet) throws {
     let tensors = try Golden.tensors("frontend/pcen.safetensors")
     let energies = try tensors["\(signal).in"]
     let references = try tensors["\(signal).published_init_first"].doubles
@@ -70,10 +156,10 @@ struct FramingTests {
     let bins = energies.shape[1]
     let mean = FloatBuffer(Array(input[..<bins]))
     let row = FloatBuffer(count: bins)
-    var worst = WorstRatio("PCEN of \(signal)")
+    var worst = WorstRatio("PCEN of \(signal) by \(set)")
     for frame in 0..<energies.shape[0] {
       for bin in 0..<bins { row.pointer[bin] = input[frame * bins + bin] }
-      Framing.pcen(
+      set.kernels.pcen(
         row.pointer, mean: mean.pointer, count: bins, smoothing: 0.025, gain: 0.98, bias: 2,
         power: 0.5, epsilon: 1e-6)
       for bin in 0..<bins {
@@ -87,8 +173,10 @@ struct FramingTests {
     worst.print()
   }
 
-  @Test("PCEN stays finite at the ends of what its numbers and energies may be")
-  func pcenExtremes() {
+  @Test(
+    "PCEN stays finite at the ends of what its numbers and energies may be",
+    arguments: InstructionSet.available)
+  func pcenExtremes(set: InstructionSet) {
     for smoothing in [0x1p-20, 0.025, 1] as [Float] {
       for gain in [0, 0.98, 1] as [Float] {
         for bias in [0, 2, 1e6] as [Float] {
@@ -96,11 +184,12 @@ struct FramingTests {
             for epsilon in [1e-30, 1e-6, 1e30] as [Float] {
               let mean = FloatBuffer([0, 1e30, 0, 1e30])
               let energy = FloatBuffer([0, 0, 1e30, 1e30])
-              Framing.pcen(
+              set.kernels.pcen(
                 energy.pointer, mean: mean.pointer, count: 4, smoothing: smoothing, gain: gain,
                 bias: bias, power: power, epsilon: epsilon)
               #expect(
-                energy.elements.allSatisfy(\.isFinite) && mean.elements.allSatisfy(\.isFinite),
+                energy.elements.allSatisfy { $0.isFinite }
+                  && mean.elements.allSatisfy { $0.isFinite },
                 "smoothing \(smoothing), gain \(gain), bias \(bias), power \(power), \(epsilon)")
             }
           }
@@ -109,16 +198,19 @@ struct FramingTests {
     }
   }
 
-  @Test("Rows are normalised by (x - mean) scale", .seed(53), arguments: [0, 1, 8, 9, 40])
-  func normalise(count: Int) {
+  @Test(
+    "Rows are normalised by (x - mean) scale", .seed(53), arguments: oddSizes,
+    InstructionSet.available)
+  func normalise(count: Int, set: InstructionSet) {
     var random = SplitMix64()
     let x = random.floats(count, scale: 10)
     let mean = random.floats(count, scale: 10)
     let scale = random.floats(count)
     let row = FloatBuffer(x + [9])
     withPointers(mean, scale) { pm, ps in
-      Framing.normalise(row.pointer, mean: pm, scale: ps, count: count)
+      set.kernels.normalise(row.pointer, mean: pm, scale: ps, count: count)
     }
-    #expect(Array(row.elements) == (0..<count).map { (x[$0] - mean[$0]) * scale[$0] } + [9])
+    let expected = (0..<count).map { (x[$0] - mean[$0]) * scale[$0] } + [9]
+    #expect(bits(row.elements) == bits(expected))
   }
 }

@@ -1,36 +1,44 @@
+import KernelDispatch
 import Kernels
 import TestSupport
 import Testing
 
 @Suite("Matrix times vector")
 struct MatrixVectorTests {
-  static let sizes = [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 49, 253]
+  /// One either side of a panel of sixteen rows and of four panels.
+  static let rowCounts = [0, 1, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 80, 128, 129, 253]
+  static let columnCounts = [0, 1, 7, 8, 9, 40, 253]
 
   /// W x + b by the kernel; W row major.
-  static func product(_ w: [Float], _ x: [Float], plus b: [Float], rows: Int) -> [Float] {
+  static func product(
+    _ w: [Float], _ x: [Float], plus b: [Float], rows: Int, _ set: InstructionSet
+  ) -> [Float] {
     let columns = x.count
-    let packed = FloatBuffer(count: MatrixVector.packedCount(rows: rows, columns: columns))
-    let bias = FloatBuffer(b, count: MatrixVector.paddedRows(rows))
-    let y = FloatBuffer(count: MatrixVector.paddedRows(rows))
+    let packed = FloatBuffer(count: PanelLayout.packedCount(rows: rows, columns: columns))
+    let padded = PanelLayout.paddedRows(rows)
+    let bias = FloatBuffer(b, count: padded)
+    let y = FloatBuffer([Float](repeating: 9, count: padded + 16))
     withPointers(w, x) { pw, px in
-      MatrixVector.pack(pw, rows: rows, columns: columns, into: packed.pointer)
-      MatrixVector.multiply(
+      PanelLayout.pack(pw, rows: rows, columns: columns, into: packed.pointer)
+      set.kernels.multiply(
         packed.pointer, px, plus: bias.pointer, into: y.pointer, rows: rows, columns: columns)
     }
+    #expect(y.elements[padded...].allSatisfy { $0 == 9 }, "nothing behind the last panel")
     return Array(y.elements.prefix(rows))
   }
 
-  @Test("Products are those of doubles, but for rounding, at every pair of odd sizes", .seed(31))
-  func againstDoubles() {
+  @Test(
+    "Products are those of doubles, but for rounding, at every pair of odd sizes", .seed(31),
+    arguments: InstructionSet.available)
+  func againstDoubles(set: InstructionSet) {
     var random = SplitMix64()
-    var worst = WorstRatio("matrix-vector")
-    for rows in Self.sizes {
-      for columns in Self.sizes {
+    var worst = WorstRatio("matrix-vector by \(set)")
+    for rows in Self.rowCounts {
+      for columns in Self.columnCounts {
         let w = random.floats(rows * columns, scale: 2)
         let x = random.floats(columns, scale: 2)
         let b = random.floats(rows)
-        let y = Self.product(w, x, plus: b, rows: rows)
-        #expect(y.count == rows)
+        let y = Self.product(w, x, plus: b, rows: rows, set)
         for row in 0..<rows {
           var sum = Double(b[row])
           var magnitude = abs(sum)
@@ -50,19 +58,21 @@ struct MatrixVectorTests {
     worst.print()
   }
 
-  @Test("A row's bits depend on no other row: bias first, columns ascending", .seed(32))
-  func rowsAlone() {
+  @Test(
+    "A row's bits depend on no other row: bias first, columns ascending", .seed(32),
+    arguments: InstructionSet.available)
+  func rowsAlone(set: InstructionSet) {
     var random = SplitMix64()
-    let columns = 67
-    for rows in [1, 15, 16, 17, 33, 64, 65, 253] {
-      let w = random.floats(rows * columns)
-      let x = random.floats(columns)
-      let b = random.floats(rows)
-      let y = Self.product(w, x, plus: b, rows: rows)
-      for row in 0..<rows {
-        let weights = w[row * columns..<(row + 1) * columns]
-        let expected = zip(weights, x).reduce(b[row]) { $0 + $1.0 * $1.1 }
-        #expect(y[row].bitPattern == expected.bitPattern, "row \(row) of \(rows)")
+    for rows in Self.rowCounts {
+      for columns in [0, 1, 67] {
+        let w = random.floats(rows * columns)
+        let x = random.floats(columns)
+        let b = random.floats(rows)
+        let expected = (0..<rows).map { row in
+          (0..<columns).reduce(b[row]) { set.fused(w[row * columns + $1], x[$1], $0) }
+        }
+        let y = Self.product(w, x, plus: b, rows: rows, set)
+        #expect(bits(y) == bits(expected), "\(rows)x\(columns)")
       }
     }
   }
@@ -71,10 +81,9 @@ struct MatrixVectorTests {
   func packing() {
     let (rows, columns) = (17, 3)
     let w = (0..<rows * columns).map { Float($0 + 1) }
-    let packed = FloatBuffer(count: MatrixVector.packedCount(rows: rows, columns: columns))
-    withPointers(w, w) { pw, _ in
-      MatrixVector.pack(pw, rows: rows, columns: columns, into: packed.pointer)
-    }
+    let source = FloatBuffer(w)
+    let packed = FloatBuffer(count: PanelLayout.packedCount(rows: rows, columns: columns))
+    PanelLayout.pack(source.pointer, rows: rows, columns: columns, into: packed.pointer)
     #expect(packed.count == 32 * columns)
     #expect(packed.elements.filter { $0 != 0 }.sorted() == w)
     #expect(packed.elements[2 * 16 + 5] == w[5 * columns + 2], "column 2, row 5")
