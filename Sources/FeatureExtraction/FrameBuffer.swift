@@ -3,26 +3,32 @@ import Kernels
 /// Samples -> frames: keeps the tail between pushes and counts samples.
 ///
 /// Frames come out as soon as their last sample is in, whatever the pieces in which the samples
-/// arrive. Owns one frame of samples, and the one before it; the oldest `hop` are dropped after
-/// each frame.
+/// arrive. Owns one frame of samples, the one before it, and two after it; the oldest `hop` are
+/// dropped after each frame.
 struct FrameBuffer: ~Copyable {
-  /// The sample before the frame, which the mirrored end of an odd frame can reach; the frame.
+  /// The sample before the frame, which the mirrored end of an odd frame can reach; the frame; two
+  /// samples after it, which the first reflected frame waits for.
   private let memory: FloatBuffer
+  private let edges: FrontEnd.Edges
   /// Samples of a frame.
   private let length: Int
   private let hop: Int
-  /// Samples that the first frame reaches back before the start, and mirrors.
-  private let mirrored: Int
+  /// Samples that the first frame reaches back before the start.
+  private let lead: Int
+  /// Samples that the first frame is made of.
+  private let firstCount: Int
   private var filled = 0
   private var isAtStart = true
   /// Samples pushed since the start.
   private(set) var samples = 0
 
   init(_ frontEnd: FrontEnd) {
+    edges = frontEnd.edges
     length = frontEnd.frameLength
-    memory = FloatBuffer(count: 1 + length)
+    memory = FloatBuffer(count: 1 + length + 2)
     hop = frontEnd.hop
-    mirrored = frontEnd.mirroredStart
+    lead = frontEnd.mirroredStart
+    firstCount = frontEnd.samplesNeeded(forRow: 0)
   }
 
   /// The present frame, `frameLength` samples when it is full.
@@ -34,13 +40,13 @@ struct FrameBuffer: ~Copyable {
   ///
   /// - Returns: Samples taken, and whether the frame is full.
   mutating func fill(from source: UnsafePointer<Float>, count: Int) -> (taken: Int, isFull: Bool) {
-    let lead = isAtStart ? mirrored : 0
-    let taken = min(count, length - lead - filled)
+    let wanted = isAtStart ? firstCount : length
+    let taken = max(0, min(count, wanted - filled))
     (frame + filled).update(from: source, count: taken)
     filled += taken
     samples += taken
-    guard filled == length - lead else { return (taken, false) }
-    if lead > 0 { mirrorStart(lead) }
+    guard filled >= wanted else { return (taken, false) }
+    if isAtStart { completeStart() }
     return (taken, true)
   }
 
@@ -48,24 +54,37 @@ struct FrameBuffer: ~Copyable {
   mutating func advance() {
     memory.pointer.update(from: memory.pointer + hop, count: memory.count - hop)
     filled = max(0, filled - hop)
-    isAtStart = false
   }
 
-  /// Moves the first samples up and mirrors them into the room before: -1 is 0, -2 is 1, ...
-  private mutating func mirrorStart(_ lead: Int) {
+  /// Moves the first samples up and fills the room before.
+  private mutating func completeStart() {
     (frame + lead).update(from: frame, count: filled)
-    for k in 0..<lead { frame[lead - 1 - k] = frame[lead + k] }
-    filled = length
+    filled += lead
+    isAtStart = false
+    switch edges {
+    case .snip: break
+    case .mirror: for k in 0..<lead { frame[lead - 1 - k] = frame[lead + k] }
+    case .reflect: for k in 0..<lead { frame[lead - 1 - k] = frame[lead + 1 + k] }
+    case .zero: frame.update(repeating: 0, count: lead)
+    }
   }
 
-  /// Completes the frame after the recording has ended: n is n - 1, n + 1 is n - 2, ...
+  /// Completes the frame after the recording has ended.
   ///
-  /// Leaves the number of known samples as it is, so that the next frame mirrors at the same
-  /// place.
-  mutating func mirrorEnd() {
-    // Rows are centred on hops that begin within the recording: at most half a frame is missing,
-    // rounded up, so that filled - 1 - k is -1 or more.
-    for k in 0..<length - filled { frame[filled + k] = frame[filled - 1 - k] }
+  /// Leaves the number of known samples as it is, so that the next frame ends at the same place.
+  mutating func completeEnd() {
+    // A recording may end before a first frame with zeros does.
+    if isAtStart { completeStart() }
+    // Rows are centred on places within the recording or at its end: at most half a frame is
+    // missing, so that no index below is less than -1.
+    for k in 0..<max(0, length - filled) {
+      switch edges {
+      case .snip: break
+      case .mirror: frame[filled + k] = frame[filled - 1 - k]
+      case .reflect: frame[filled + k] = frame[filled - 2 - k]
+      case .zero: frame[filled + k] = 0
+      }
+    }
   }
 
   mutating func reset() {

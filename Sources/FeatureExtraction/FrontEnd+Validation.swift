@@ -52,6 +52,29 @@ extension FrontEnd {
     if let running { try require(0x1p-14...0.5, "running.rate", running.rate) }
   }
 
+  /// Checks what is subtracted from a row, and what it is multiplied by after that.
+  ///
+  /// - Parameters:
+  ///   - mean: A number for each element of a row.
+  ///   - scale: A number for each element of a row.
+  /// - Throws: `FrontEndError` when they are not as many as that, not finite, or so large that a row
+  ///   could overflow; where a running normalisation starts from them, when a scale isn't positive.
+  package func validate(mean: [Float], scale: [Float]) throws(FrontEndError) {
+    try require(
+      mean.count == rowLength && scale.count == rowLength, "feature.mean and feature.scale",
+      "\(mean.count) and \(scale.count) long", "\(rowLength) each, a number per element of a row")
+    let areMoments = running?.start == .model
+    let largestMean = areMoments ? RunningMoments.largestElement : RowChain.largestElement
+    for (i, value) in mean.enumerated() {
+      try require(-largestMean...largestMean, "feature.mean[\(i)]", value)
+    }
+    // (1e30 + 1e30) 1e8 is still a float, and so is a variance of 1 / 1e-18^2.
+    let leastScale: Float = areMoments ? 1e-18 : -1e8
+    for (i, value) in scale.enumerated() {
+      try require(leastScale...1e8, "feature.scale[\(i)]", value)
+    }
+  }
+
   private func validateFilters() throws(FrontEndError) {
     let nyquist = Double(sampleRate) / 2
     guard melScale != .none else {

@@ -54,7 +54,7 @@ package struct ModelDocument: Sendable, Equatable {
     frontEnd = try FrontEnd(fields.value("front_end"))
     keywords = try ModelDocument.keywords(fields.list("keywords"))
     architecture = try Architecture(
-      fields.value("architecture"), bins: frontEnd.bins, keywords: keywords.count)
+      fields.value("architecture"), bins: frontEnd.rowLength, keywords: keywords.count)
     detector = try DetectorSettings(
       fields.value("detector"), thresholds: keywords.map(\.threshold))
     try fields.only("reset", "never")
@@ -105,7 +105,8 @@ extension FrontEnd {
       required: [
         "sample_rate", "frame_length", "hop", "fft_size", "window", "pre_emphasis", "remove_dc",
         "edges", "sample_scale", "mel_scale", "bins", "low_hz", "high_hz", "compression",
-      ])
+      ],
+      optional: ["cepstra", "deltas", "running"])
     self.init()
     sampleRate = try fields.integer("sample_rate")
     frameLength = try fields.integer("frame_length")
@@ -116,16 +117,20 @@ extension FrontEnd {
     removesDC = try fields.flag("remove_dc")
     edges = try fields.choice("edges")
     sampleScale = try fields.float("sample_scale")
-    try fields.only("mel_scale", "htk")
+    melScale = try fields.choice("mel_scale")
     bins = try fields.integer("bins")
     lowFrequency = try fields.double("low_hz")
     highFrequency = try fields.double("high_hz")
     compression = try Compression(fields.value("compression"))
+    if fields.has("cepstra") { cepstra = try Cepstra(fields.value("cepstra")) }
+    if fields.has("deltas") { deltas = try fields.integer("deltas") }
+    if fields.has("running") { running = try RunningNormalisation(fields.value("running")) }
     do { try validate() } catch { throw .frontEnd(error) }
   }
 
+  /// What the front end doesn't do is left out.
   fileprivate var json: JSON {
-    .object([
+    var members: [JSON.Member] = [
       .init("sample_rate", .number("\(sampleRate)")),
       .init("frame_length", .number("\(frameLength)")),
       .init("hop", .number("\(hop)")),
@@ -135,12 +140,16 @@ extension FrontEnd {
       .init("remove_dc", .bool(removesDC)),
       .init("edges", .string(edges.rawValue)),
       .init("sample_scale", .number("\(sampleScale)")),
-      .init("mel_scale", .string("htk")),
+      .init("mel_scale", .string(melScale.rawValue)),
       .init("bins", .number("\(bins)")),
       .init("low_hz", .number("\(lowFrequency)")),
       .init("high_hz", .number("\(highFrequency)")),
       .init("compression", compression.json),
-    ])
+    ]
+    if let cepstra { members.append(.init("cepstra", cepstra.json)) }
+    if deltas != 0 { members.append(.init("deltas", .number("\(deltas)"))) }
+    if let running { members.append(.init("running", running.json)) }
+    return .object(members)
   }
 }
 
@@ -194,6 +203,34 @@ extension FrontEnd.Compression {
         .init("epsilon", .number("\(pcen.epsilon)")),
       ])
     }
+  }
+}
+
+extension FrontEnd.Cepstra {
+  fileprivate init(_ json: JSON) throws(ModelFault) {
+    let fields = try Fields(
+      json, at: "front_end.cepstra", required: ["count", "lifter", "energy"])
+    self.init(
+      count: try fields.integer("count"), lifter: try fields.float("lifter"),
+      energy: try fields.flag("energy"))
+  }
+
+  fileprivate var json: JSON {
+    .object([
+      .init("count", .number("\(count)")), .init("lifter", .number("\(lifter)")),
+      .init("energy", .bool(energy)),
+    ])
+  }
+}
+
+extension FrontEnd.RunningNormalisation {
+  fileprivate init(_ json: JSON) throws(ModelFault) {
+    let fields = try Fields(json, at: "front_end.running", required: ["rate", "start"])
+    self.init(rate: try fields.float("rate"), start: try fields.choice("start"))
+  }
+
+  fileprivate var json: JSON {
+    .object([.init("rate", .number("\(rate)")), .init("start", .string(start.rawValue))])
   }
 }
 

@@ -72,9 +72,9 @@ public struct ModelFile: Sendable {
   public let digest: String
   /// What turns samples into rows.
   public let frontEnd: FrontEnd
-  /// Subtracted from each row, [bins].
+  /// Subtracted from each row, [rowLength].
   public let mean: [Float]
-  /// What each row is multiplied by after that, [bins].
+  /// What each row is multiplied by after that, [rowLength].
   public let scale: [Float]
   /// The weights, packed for the kernels.
   public let parameters: Parameters
@@ -118,8 +118,9 @@ public struct ModelFile: Sendable {
     let json = try JSON(parsing: text.utf8, called: "the document")
     let document = try ModelDocument(json)
     var tensors = file.tensors
-    mean = try ModelFile.take("feature.mean", [document.frontEnd.bins], from: &tensors)
-    scale = try ModelFile.take("feature.scale", [document.frontEnd.bins], from: &tensors)
+    mean = try ModelFile.take("feature.mean", [document.frontEnd.rowLength], from: &tensors)
+    scale = try ModelFile.take("feature.scale", [document.frontEnd.rowLength], from: &tensors)
+    do { try document.frontEnd.validate(mean: mean, scale: scale) } catch { throw .frontEnd(error) }
     do {
       parameters = try Parameters(architecture: document.architecture, tensors: tensors)
     } catch {

@@ -24,9 +24,9 @@ extension ModelFile {
           Float.random(in: -bound...bound, using: &random)
         })
     }
-    let bins = document.frontEnd.bins
-    tensors["feature.mean"] = Tensor(shape: [bins], values: Array(repeating: 0, count: bins))
-    tensors["feature.scale"] = Tensor(shape: [bins], values: Array(repeating: 1, count: bins))
+    let length = document.frontEnd.rowLength
+    tensors["feature.mean"] = Tensor(shape: [length], values: Array(repeating: 0, count: length))
+    tensors["feature.scale"] = Tensor(shape: [length], values: Array(repeating: 1, count: length))
     return file(document.json, tensors: tensors)
   }
 

@@ -41,8 +41,7 @@ struct ModelCommand: ParsableCommand {
       "  sound       \(front.sampleRate) Hz",
       "  frames      \(fixed(Double(front.frameLength) * milliseconds, 1)) ms every"
         + " \(fixed(Double(front.hop) * milliseconds, 1)) ms, \(front.window.rawValue) window",
-      "  rows        \(front.bins) mel bins from \(fixed(front.lowFrequency, 0)) to"
-        + " \(fixed(front.highFrequency, 0)) Hz, \(compression(front))",
+      "  rows        \(rows(front))",
       "",
       "network, a step every \(fixed(step, 0)) ms",
       "  input x     \(net.inputSize) (\(net.stack) rows)",
@@ -74,6 +73,19 @@ struct ModelCommand: ParsableCommand {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// What an element of a row is, step by step.
+  private func rows(_ front: FrontEnd) -> String {
+    let band = "from \(fixed(front.lowFrequency, 0)) to \(fixed(front.highFrequency, 0)) Hz"
+    var steps = [
+      front.melScale == .none ? "\(front.bins) bins \(band)" : "\(front.bins) mel bins \(band)",
+      compression(front),
+    ]
+    if let cepstra = front.cepstra { steps.append("\(cepstra.count) cepstral coefficients") }
+    if front.deltas > 0 { steps.append("differences of order 1" + (front.deltas > 1 ? ", 2" : "")) }
+    if front.running != nil { steps.append("running mean and variance normalisation") }
+    return steps.joined(separator: ", ")
+  }
+
   private func compression(_ front: FrontEnd) -> String {
     switch front.compression {
     case .linear: "linear"
@@ -93,7 +105,7 @@ struct ModelCommand: ParsableCommand {
       json.field("weights", model.parameters.weightCount)
       json.field("rate", front.sampleRate)
       json.field("hop", front.hop)
-      json.field("bins", front.bins)
+      json.field("bins", front.rowLength)
       json.field("step_samples", front.hop * net.stride)
       json.field("score", net.score.rawValue)
       json.field("memory", net.memory.rawValue)
