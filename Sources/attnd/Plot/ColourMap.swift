@@ -5,6 +5,13 @@ package struct Colour: Sendable, Equatable {
   package let red: UInt8
   package let green: UInt8
   package let blue: UInt8
+
+  /// A colour of three lights.
+  package init(red: UInt8, green: UInt8, blue: UInt8) {
+    self.red = red
+    self.green = green
+    self.blue = blue
+  }
 }
 
 /// From dark blue over red to pale yellow: equal steps of a value look equally large.
@@ -34,7 +41,8 @@ package enum ColourMap {
     }
   }()
 
-  private static func point(_ t: Double) -> Oklab {
+  /// The point of the path at t, 0 to 1.
+  package static func point(_ t: Double) -> Oklab {
     let hue = (265 + 200 * t) * Double.pi / 180
     let chroma = 0.04 + 0.135 * pow(max(0, sin(Double.pi * t)), 0.8)
     return Oklab(lightness: 0.22 + 0.75 * t, a: chroma * cos(hue), b: chroma * sin(hue))
