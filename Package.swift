@@ -9,6 +9,36 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+// The inner loops are written over a vector type that needs the compiler's own vector operations,
+// and are optimised in debug builds too.
+let loops: [SwiftSetting] = strict + [.enableExperimentalFeature("BuiltinModule")]
+
+// A dependency may not have unsafe flags (SwiftPM refuses them): there the loops are built once, for
+// the baseline. Where packages are checked out as dependencies, the folder says so.
+let isRoot = !Context.packageDirectory.contains("/checkouts/")
+
+// The loops once more for each newer instruction set of x86-64: the same sources, through links.
+// SwiftPM links objects in the order of their folders: the names begin with a small k so that a
+// symbol that a newer set should share with the baseline is taken from the baseline.
+#if arch(x86_64)
+  let levels = isRoot ? [("kernelsV3", "x86-64-v3"), ("kernelsV4", "x86-64-v4")] : []
+#else
+  let levels: [(String, String)] = []
+#endif
+let kernelBuilds: [Target] =
+  [
+    .target(
+      name: "BaselineKernels", dependencies: ["Kernels"],
+      swiftSettings: loops + (isRoot ? [.unsafeFlags(["-O"])] : []))
+  ]
+  + levels.map { name, level in
+    .target(
+      name: name, dependencies: ["Kernels"],
+      swiftSettings: loops + [
+        .define("KERNEL_FMA"), .unsafeFlags(["-O", "-Xcc", "-march=\(level)"]),
+      ])
+  }
+
 // A test target per module, each with the shared oracles and fixtures.
 func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
   .testTarget(
@@ -35,7 +65,7 @@ let package = Package(
     // The YAML reader of swift-configuration, for the line numbers in errors.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
-  targets: [
+  targets: kernelBuilds + [
     .systemLibrary(name: "CALSA", pkgConfig: "alsa", providers: [.apt(["libasound2-dev"])]),
     .systemLibrary(
       name: "CSndFile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
@@ -43,10 +73,15 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     .target(name: "Kernels", swiftSettings: strict),
+    .target(name: "CProcessor"),
+    .target(
+      name: "KernelDispatch",
+      dependencies: ["Kernels", "CProcessor"] + kernelBuilds.map { .byName(name: $0.name) },
+      swiftSettings: strict),
     .target(
       name: "AudioInput", dependencies: ["CALSA", "CSndFile", "CSoxr"], swiftSettings: strict),
-    .target(name: "FeatureExtraction", dependencies: ["Kernels"], swiftSettings: strict),
-    .target(name: "StreamingAttention", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "FeatureExtraction", dependencies: ["Kernels", "KernelDispatch"], swiftSettings: strict),
+    .target(name: "StreamingAttention", dependencies: ["Kernels", "KernelDispatch"], swiftSettings: strict),
     .target(name: "JSONText", swiftSettings: strict),
     .target(
       name: "ModelFile", dependencies: ["FeatureExtraction", "StreamingAttention", "JSONText"],
@@ -79,7 +114,7 @@ let package = Package(
       swiftSettings: strict),
     tests("TestSupportTests", of: []),
     tests("ArchitectureTests", of: []),
-    tests("KernelsTests", of: ["Kernels"]),
+    tests("KernelsTests", of: ["Kernels", "KernelDispatch"]),
     tests("FeatureExtractionTests", of: ["FeatureExtraction"]),
     tests("StreamingAttentionTests", of: ["StreamingAttention", "FeatureExtraction"]),
     tests("JSONTextTests", of: ["JSONText"]),

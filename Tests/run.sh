@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 if [ -z "${ATTND_DATA:-}" ]; then
   echo "skipped: no ATTND_DATA (tests on real recordings; Training/README.md says where they come from)"
 fi
+if [ -z "${ATTND_GOLDEN:-}" ]; then
+  echo "skipped: no ATTND_GOLDEN (the full set of reference vectors; Tests/Golden/README.md)"
+fi
 
 # Release: what is tested is what ships, and allocations are counted in optimised code. Built by
 # itself, so that what `make run` has built is used again: `swift test` would build it all anew with

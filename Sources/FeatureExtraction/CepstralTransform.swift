@@ -1,4 +1,5 @@
 import Glibc
+import KernelDispatch
 import Kernels
 
 /// Compressed row -> cepstral coefficients: a small matrix times the row.
@@ -24,10 +25,10 @@ struct CepstralTransform: ~Copyable {
       let weight = Self.weight(k, lifter: Double(cepstra.lifter))
       return (0..<bins).map { n in Float(weight * Self.cosine(k, n, bins: bins)) }
     }
-    matrix = FloatBuffer(count: MatrixVector.packedCount(rows: count, columns: bins))
-    MatrixVector.pack(rows, rows: count, columns: bins, into: matrix.pointer)
-    bias = FloatBuffer(count: MatrixVector.paddedRows(count))
-    coefficients = FloatBuffer(count: MatrixVector.paddedRows(count))
+    matrix = FloatBuffer(count: PanelLayout.packedCount(rows: count, columns: bins))
+    PanelLayout.pack(rows, rows: count, columns: bins, into: matrix.pointer)
+    bias = FloatBuffer(count: PanelLayout.paddedRows(count))
+    coefficients = FloatBuffer(count: PanelLayout.paddedRows(count))
   }
 
   /// Row k, column n of the orthonormal DCT-II.
@@ -49,13 +50,13 @@ struct CepstralTransform: ~Copyable {
   /// - Returns: The coefficients, valid until the next call; no magnitude is above 1e30.
   func apply(_ row: UnsafePointer<Float>, frameEnergy: Float) -> UnsafeMutablePointer<Float> {
     let result = coefficients.pointer
-    MatrixVector.multiply(
+    kernels.multiply(
       matrix.pointer, row, plus: bias.pointer, into: result, rows: count, columns: bins)
     RowChain.clamp(result, count: count, limit: RowChain.largestElement)
     if usesEnergy {
       result[0] = frameEnergy
-      Framing.bound(result, count: 1)
-      Logarithm.log(result, count: 1, floor: Self.floor)
+      kernels.bound(result, count: 1)
+      kernels.log(result, count: 1, floor: Self.floor)
     }
     return result
   }

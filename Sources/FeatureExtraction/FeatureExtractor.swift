@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// The owner of the front end's state: push samples, get a row per hop.
@@ -14,13 +15,22 @@ public struct FeatureExtractor: ~Copyable {
   public let frontEnd: FrontEnd
 
   private var frames: FrameBuffer
+  /// The taper, times the scale of samples.
   private let window: FloatBuffer
-  private var transform: FourierTransform
+  private let transform: FourierTransform
   private let filterbank: MelFilterbank
+  /// Whether there is one: rows may be the power spectrum itself.
+  private let hasFilters: Bool
   private var chain: RowChain
+  private let usesFrameEnergy: Bool
+  /// For eight frames each, lanes side by side.
   private let prepared: FloatBuffer
   private let power: FloatBuffer
-  private let row: FloatBuffer
+  private let energies: FloatBuffer
+  /// Eight rows, `rowRoom` floats from one to the next.
+  private let block: FloatBuffer
+  private let rowRoom: Int
+  private let means: FloatBuffer
   /// Frames analysed since the start.
   private var analysed = 0
   private var hasEnded = false
@@ -42,12 +52,18 @@ public struct FeatureExtractor: ~Copyable {
     self.chain = chain
     self.frontEnd = frontEnd
     frames = FrameBuffer(frontEnd)
-    window = FloatBuffer(frontEnd.window.coefficients(length: frontEnd.frameLength))
+    window = FloatBuffer(
+      frontEnd.window.coefficients(length: frontEnd.frameLength).map { $0 * frontEnd.sampleScale })
     transform = FourierTransform(size: frontEnd.fftSize)
-    filterbank = MelFilterbank(MelTriangles(frontEnd))
-    prepared = FloatBuffer(count: frontEnd.fftSize)
-    power = FloatBuffer(count: frontEnd.fftSize / 2 + 1)
-    row = FloatBuffer(count: frontEnd.bins)
+    rowRoom = (frontEnd.bins + 7) / 8 * 8
+    hasFilters = frontEnd.melScale != .none
+    filterbank = MelFilterbank(hasFilters ? MelTriangles(frontEnd).filters : [])
+    usesFrameEnergy = frontEnd.cepstra?.energy == true
+    prepared = FloatBuffer(count: FrameBuffer.frames * frontEnd.fftSize)
+    power = FloatBuffer(count: FrameBuffer.frames * (frontEnd.fftSize / 2 + 1 + filterbank.reach))
+    energies = FloatBuffer(count: FrameBuffer.frames * rowRoom)
+    block = FloatBuffer(count: FrameBuffer.frames * rowRoom)
+    means = FloatBuffer(count: FrameBuffer.frames)
   }
 
   /// Samples pushed since the start.
@@ -73,12 +89,11 @@ public struct FeatureExtractor: ~Copyable {
     samples.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
       var offset = 0
-      while true {
-        let (taken, isFull) = frames.fill(from: base + offset, count: buffer.count - offset)
-        offset += taken
-        guard isFull else { return }
-        analyse(body)
+      while offset < buffer.count {
+        offset += frames.append(base + offset, count: buffer.count - offset)
+        while frames.ready >= FrameBuffer.frames { analyseEight(body) }
       }
+      while frames.ready > 0 { analyse(body) }
     }
   }
 
@@ -89,10 +104,8 @@ public struct FeatureExtractor: ~Copyable {
   public mutating func finish(_ body: (Span<Float>) -> Void) {
     hasEnded = true
     let total = frontEnd.rows(inSamples: frames.samples)
-    while analysed < total {
-      frames.completeEnd()
-      analyse(body)
-    }
+    if analysed < total { frames.completeEnd(frames: total - analysed) }
+    while analysed < total { analyse(body) }
     chain.finish(body)
   }
 
@@ -106,26 +119,61 @@ public struct FeatureExtractor: ~Copyable {
 
   /// The way of a frame, from samples to the row that it completes.
   private mutating func analyse(_ body: (Span<Float>) -> Void) {
-    Framing.prepare(
-      frames.pointer, into: prepared.pointer, window: window.pointer,
-      length: frontEnd.frameLength, paddedLength: frontEnd.fftSize, scale: frontEnd.sampleScale,
-      preEmphasis: frontEnd.preEmphasis, removesMean: frontEnd.removesDC)
-    let spectrum = transform.transform(prepared.pointer)
-    Framing.power(spectrum, into: power.pointer, count: transform.bins)
-    filterbank.apply(power.pointer, into: row.pointer)
-    chain.compress(row.pointer, count: row.count)
-    let energy = frontEnd.cepstra?.energy == true ? frameEnergy() : 0
+    let frame = frames.pointer
+    let mean = mean(of: frame)
+    kernels.prepare(
+      frame, into: prepared.pointer, window: window.pointer, length: frontEnd.frameLength,
+      paddedLength: frontEnd.fftSize, preEmphasis: frontEnd.preEmphasis, mean: mean)
+    let row = block.pointer
+    if hasFilters {
+      transform.power(prepared.pointer, into: power.pointer)
+      filterbank.apply(power.pointer, into: row)
+    } else {
+      transform.power(prepared.pointer, into: row)
+    }
+    chain.compress(row, count: frontEnd.bins)
+    let energy = usesFrameEnergy ? energy(of: frame, mean: mean) : 0
     frames.advance()
     analysed += 1
-    chain.push(row.pointer, frameEnergy: energy, body)
+    chain.push(row, frameEnergy: energy, body)
   }
 
-  /// Sum of squares of the present frame, scaled and freed of its mean.
-  private func frameEnergy() -> Float {
-    let length = frontEnd.frameLength
-    let samples = frames.pointer
-    let mean = frontEnd.removesDC ? Reduction.sum(samples, count: length) / Float(length) : 0
-    for i in 0..<length { prepared.pointer[i] = (samples[i] - mean) * frontEnd.sampleScale }
-    return Reduction.dot(prepared.pointer, prepared.pointer, count: length)
+  /// The same way for eight frames at once, to the same bits.
+  private mutating func analyseEight(_ body: (Span<Float>) -> Void) {
+    let first = frames.pointer
+    let hop = frontEnd.hop
+    for i in 0..<FrameBuffer.frames { means.pointer[i] = mean(of: first + i * hop) }
+    kernels.prepareEight(
+      first, hop: hop, into: prepared.pointer, window: window.pointer,
+      length: frontEnd.frameLength, paddedLength: frontEnd.fftSize,
+      preEmphasis: frontEnd.preEmphasis, means: means.pointer)
+    transform.powerEight(prepared.pointer, into: power.pointer)
+    if hasFilters {
+      filterbank.applyEight(power.pointer, into: energies.pointer)
+      kernels.deinterleave(
+        energies.pointer, into: block.pointer, stride: rowRoom, count: frontEnd.bins)
+    } else {
+      kernels.deinterleave(
+        power.pointer, into: block.pointer, stride: rowRoom, count: frontEnd.bins)
+    }
+    chain.compress(block.pointer, count: FrameBuffer.frames * rowRoom)
+    frames.advance(by: FrameBuffer.frames)
+    analysed += FrameBuffer.frames
+    for i in 0..<FrameBuffer.frames {
+      let energy = usesFrameEnergy ? energy(of: first + i * hop, mean: means.pointer[i]) : 0
+      chain.push(block.pointer + i * rowRoom, frameEnergy: energy, body)
+    }
+  }
+
+  private func mean(of frame: UnsafePointer<Float>) -> Float {
+    frontEnd.removesDC
+      ? kernels.sum(frame, count: frontEnd.frameLength) / Float(frontEnd.frameLength) : 0
+  }
+
+  /// Sum of squares of a frame, scaled and freed of its mean.
+  private func energy(of frame: UnsafePointer<Float>, mean: Float) -> Float {
+    let scale = frontEnd.sampleScale
+    return scale * scale
+      * kernels.sumOfSquares(frame, minus: mean, count: frontEnd.frameLength)
   }
 }

@@ -1,95 +1,127 @@
+import KernelDispatch
 import Kernels
 
-/// Samples -> frames: keeps the tail between pushes and counts samples.
+/// Samples -> frames: keeps what frames still need, and counts samples.
 ///
-/// Frames come out as soon as their last sample is in, whatever the pieces in which the samples
-/// arrive. Owns one frame of samples, the one before it, and two after it; the oldest `hop` are
-/// dropped after each frame.
+/// Frames are ready as soon as their last sample is in, whatever the pieces in which the samples
+/// arrive; they lie one after the other at a distance of `hop`, so that eight may be analysed at
+/// once. Owns room for eight frames and for what stands in for samples outside of the recording.
 struct FrameBuffer: ~Copyable {
-  /// The sample before the frame, which the mirrored end of an odd frame can reach; the frame; two
-  /// samples after it, which the first reflected frame waits for.
+  /// Frames that are ready together when the buffer is full.
+  static let frames = 8
+  /// Samples kept before the present frame: what the mirrored end of the last one may reach.
+  private static let history = 2
+  /// The loudest sample that is taken for one, 144 dB above full scale: beyond it powers could
+  /// overflow. Louder ones, infinities and NaN count as zero.
+  static let largestSample: Float = 0x1p24
+
   private let memory: FloatBuffer
-  private let edges: FrontEnd.Edges
   /// Samples of a frame.
   private let length: Int
   private let hop: Int
-  /// Samples that the first frame reaches back before the start.
+  private let edges: FrontEnd.Edges
+  /// Places before the first sample that the first frame reaches back to.
   private let lead: Int
-  /// Samples that the first frame is made of.
-  private let firstCount: Int
-  private var filled = 0
-  private var isAtStart = true
+  /// Room for samples; behind it there is some for those after the end.
+  private let capacity: Int
+  /// Where the present frame begins, and where the next sample goes.
+  private var start = 0
+  private var end: Int
+  /// Whether something stands before the first sample.
+  private var hasLead: Bool
   /// Samples pushed since the start.
   private(set) var samples = 0
 
   init(_ frontEnd: FrontEnd) {
-    edges = frontEnd.edges
     length = frontEnd.frameLength
-    memory = FloatBuffer(count: 1 + length + 2)
     hop = frontEnd.hop
+    edges = frontEnd.edges
     lead = frontEnd.mirroredStart
-    firstCount = frontEnd.samplesNeeded(forRow: 0)
+    capacity = Self.history + length + Self.frames * hop
+    memory = FloatBuffer(count: capacity + length + hop)
+    end = lead
+    hasLead = lead == 0
   }
 
-  /// The present frame, `frameLength` samples when it is full.
-  var pointer: UnsafePointer<Float> { UnsafePointer(frame) }
+  /// The present frame; those ready after it follow at a distance of `hop`.
+  var pointer: UnsafePointer<Float> { UnsafePointer(memory.pointer + start) }
 
-  private var frame: UnsafeMutablePointer<Float> { memory.pointer + 1 }
+  /// Whole frames in the buffer.
+  var ready: Int { hasLead && end - start >= length ? (end - start - length) / hop + 1 : 0 }
 
-  /// Takes samples until a frame is full or none is left; after a full frame call `advance`.
+  /// Takes samples, as many as there is room for.
   ///
-  /// - Returns: Samples taken, and whether the frame is full.
-  mutating func fill(from source: UnsafePointer<Float>, count: Int) -> (taken: Int, isFull: Bool) {
-    let wanted = isAtStart ? firstCount : length
-    let taken = max(0, min(count, wanted - filled))
-    (frame + filled).update(from: source, count: taken)
-    filled += taken
+  /// There is room when fewer than eight frames are ready.
+  ///
+  /// - Returns: How many were taken.
+  mutating func append(_ source: UnsafePointer<Float>, count: Int) -> Int {
+    if end + count > capacity { dropPast() }
+    let taken = min(count, capacity - end)
+    kernels.copyFinite(
+      source, into: memory.pointer + end, count: taken, limit: Self.largestSample)
+    end += taken
     samples += taken
-    guard filled >= wanted else { return (taken, false) }
-    if isAtStart { completeStart() }
-    return (taken, true)
+    if !hasLead && samples >= samplesBeforeLead { fillLead() }
+    return taken
   }
 
-  /// Drops the oldest hop.
-  mutating func advance() {
-    memory.pointer.update(from: memory.pointer + hop, count: memory.count - hop)
-    filled = max(0, filled - hop)
-  }
+  /// Goes on by some frames, all of them ready.
+  mutating func advance(by frames: Int = 1) { start += frames * hop }
 
-  /// Moves the first samples up and fills the room before.
-  private mutating func completeStart() {
-    (frame + lead).update(from: frame, count: filled)
-    filled += lead
-    isAtStart = false
-    switch edges {
-    case .snip: break
-    case .mirror: for k in 0..<lead { frame[lead - 1 - k] = frame[lead + k] }
-    case .reflect: for k in 0..<lead { frame[lead - 1 - k] = frame[lead + 1 + k] }
-    case .zero: frame.update(repeating: 0, count: lead)
-    }
-  }
-
-  /// Completes the frame after the recording has ended.
-  ///
-  /// Leaves the number of known samples as it is, so that the next frame ends at the same place.
-  mutating func completeEnd() {
-    // A recording may end before a first frame with zeros does.
-    if isAtStart { completeStart() }
-    // Rows are centred on places within the recording or at its end: at most half a frame is
-    // missing, so that no index below is less than -1.
-    for k in 0..<max(0, length - filled) {
+  /// Completes frames after the recording has ended: those up to one that begins `frames - 1` hops
+  /// after the present one become ready.
+  mutating func completeEnd(frames: Int) {
+    dropPast()
+    if !hasLead { fillLead() }
+    let recorded = end
+    end = max(end, start + (frames - 1) * hop + length)
+    let x = memory.pointer
+    for (k, i) in (recorded..<end).enumerated() {
       switch edges {
-      case .snip: break
-      case .mirror: frame[filled + k] = frame[filled - 1 - k]
-      case .reflect: frame[filled + k] = frame[filled - 2 - k]
-      case .zero: frame[filled + k] = 0
+      case .snip, .zero: x[i] = 0
+      // n is n - 1, n + 1 is n - 2; with the edge sample as the mirror, n is n - 2.
+      case .mirror: x[i] = x[max(0, recorded - 1 - k)]
+      case .reflect: x[i] = x[max(0, recorded - 2 - k)]
       }
     }
   }
 
   mutating func reset() {
-    filled = 0
+    start = 0
+    end = lead
+    hasLead = lead == 0
     samples = 0
-    isAtStart = true
+  }
+
+  /// Samples that must be known before what stands before the first one is.
+  private var samplesBeforeLead: Int {
+    switch edges {
+    case .snip, .zero: 0
+    case .mirror: lead
+    case .reflect: lead + 1
+    }
+  }
+
+  /// Puts what `edges` says before the first sample: -1 is 0, -2 is 1; reflected, -1 is 1.
+  private mutating func fillLead() {
+    let first = memory.pointer + lead
+    for k in 1...max(1, lead) where k <= lead {
+      switch edges {
+      case .snip, .zero: first[-k] = 0
+      case .mirror: first[-k] = first[k - 1]
+      case .reflect: first[-k] = first[k]
+      }
+    }
+    hasLead = true
+  }
+
+  /// Moves what is still needed to the front.
+  private mutating func dropPast() {
+    let past = start - Self.history
+    guard past > 0 else { return }
+    let x = memory.pointer
+    x.update(from: x + past, count: max(0, end - past))
+    start -= past
+    end -= past
   }
 }

@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// Per-channel energy normalisation: mel energies -> row, by a running mean of each bin.
@@ -17,7 +18,7 @@ struct GainControl: ~Copyable {
   mutating func apply(_ row: UnsafeMutablePointer<Float>) {
     if isAtStart { mean.pointer.update(from: row, count: mean.count) }
     isAtStart = false
-    Framing.pcen(
+    kernels.pcen(
       row, mean: mean.pointer, count: mean.count, smoothing: pcen.smoothing, gain: pcen.gain,
       bias: pcen.bias, power: pcen.power, epsilon: pcen.epsilon)
   }

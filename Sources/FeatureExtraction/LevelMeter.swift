@@ -1,3 +1,5 @@
+import Glibc
+import KernelDispatch
 import Kernels
 
 /// How loud a stream is: root mean square of the samples since the last reading.
@@ -15,7 +17,7 @@ public struct LevelMeter: Sendable {
   public mutating func push(_ block: Span<Float>) {
     block.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      energy += Double(Reduction.dot(base, base, count: buffer.count))
+      energy += Double(kernels.dot(base, base, count: buffer.count))
     }
     samples += block.count
   }
@@ -26,7 +28,9 @@ public struct LevelMeter: Sendable {
   ///   most, also when a sample was a NaN.
   public mutating func read() -> Float {
     defer { self = LevelMeter() }
-    let power = samples > 0 ? Float(energy / Double(samples)) : 0
-    return Logarithm.decibels(power: power, floor: -120)
+    guard samples > 0 else { return -120 }
+    // A NaN is not less than 1e30.
+    let power = energy < 1e30 * Double(samples) ? energy / Double(samples) : 1e30
+    return max(-120, Float(10 * log10(power)))
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import KernelDispatch
 import Kernels
 
 /// Mel energies -> rows: everything of a front end that comes after its filters.
@@ -70,12 +71,12 @@ package struct RowChain: ~Copyable {
   ///   - energies: The energies of one frame or of several; replaced.
   ///   - count: How many, a multiple of `bins`.
   package func compress(_ energies: UnsafeMutablePointer<Float>, count: Int) {
-    Framing.bound(energies, count: count)
+    kernels.bound(energies, count: count)
     switch compression {
     case .linear, .pcen: break
-    case .log(let floor): Logarithm.log(energies, count: count, floor: floor)
+    case .log(let floor): kernels.log(energies, count: count, floor: floor)
     case .decibels(let floor):
-      Logarithm.log(energies, count: count, floor: floor)
+      kernels.log(energies, count: count, floor: floor)
       for i in 0..<count {
         // At the floor exactly its decibels, and nowhere less.
         let decibels = 4.342_944_8 * energies[i]
@@ -122,7 +123,7 @@ package struct RowChain: ~Copyable {
   ) {
     running?.apply(row)
     if appliesMean {
-      Framing.normalise(row, mean: mean.pointer, scale: scale.pointer, count: rowLength)
+      kernels.normalise(row, mean: mean.pointer, scale: scale.pointer, count: rowLength)
     }
     rows += 1
     body(UnsafeBufferPointer(start: row, count: rowLength).span)
@@ -134,7 +135,7 @@ package struct RowChain: ~Copyable {
   ) -> (logarithm: Float, decibels: Float) {
     guard case .decibels(let floor) = compression else { return (0, 0) }
     var logarithm = floor
-    Logarithm.log(&logarithm, count: 1, floor: floor)
+    kernels.log(&logarithm, count: 1, floor: floor)
     return (logarithm, Float(10 * log10(Double(floor))))
   }
 

@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// The attention of a step over the window: x_t, h_t -> c_t.
@@ -38,8 +39,8 @@ package struct AttentionCalculator: ~Copyable {
     keySize = architecture.keySize
     valueSize = architecture.valueSize
     ring = KeyValueRing(architecture)
-    let keyRoom = MatrixVector.paddedRows(heads * keySize)
-    let valueRoom = MatrixVector.paddedRows(heads * valueSize)
+    let keyRoom = PanelLayout.paddedRows(heads * keySize)
+    let valueRoom = PanelLayout.paddedRows(heads * valueSize)
     query = FloatBuffer(count: keyRoom)
     key = FloatBuffer(count: keyRoom)
     value = FloatBuffer(count: valueRoom)
@@ -88,13 +89,13 @@ package struct AttentionCalculator: ~Copyable {
     case .aligned:
       for head in 0..<heads {
         let at = head * keySize
-        stepScores.pointer[head] = Reduction.dot(
+        stepScores.pointer[head] = kernels.dot(
           query.pointer + at, key.pointer + at, count: keySize)
       }
     case .static:
       for head in 0..<heads {
         let at = head * keySize
-        stepScores.pointer[head] = RecurrentGates.staticScore(
+        stepScores.pointer[head] = kernels.staticScore(
           query: query.pointer + at, bias: parameters.scoreBias.pointer + at,
           vector: parameters.scoreVector.pointer + at, count: keySize)
       }
@@ -108,8 +109,8 @@ package struct AttentionCalculator: ~Copyable {
     let (older, newer) = ring.runs
     collectScores(older, head, into: alpha)
     collectScores(newer, head, into: alpha)
-    let maximum = Reduction.maximum(alpha, count: span)
-    let scale = 1 / Exponential.expSum(alpha, count: span, minus: maximum)
+    let maximum = kernels.maximum(alpha, count: span)
+    let scale = 1 / kernels.expSum(alpha, count: span, minus: maximum)
     let sum = context.pointer + head * valueSize
     sum.update(repeating: 0, count: valueSize)
     for i in 0..<span { alpha[i] *= scale }
@@ -129,7 +130,7 @@ package struct AttentionCalculator: ~Copyable {
     let queryOfHead = UnsafePointer(query.pointer + at)
     var key = ring.keys(from: run.slot) + at
     for i in run.first..<run.first + run.count {
-      scores[i] = Reduction.dot(queryOfHead, key, count: keySize)
+      scores[i] = kernels.dot(queryOfHead, key, count: keySize)
       key += ring.keyStride
     }
   }
@@ -139,7 +140,7 @@ package struct AttentionCalculator: ~Copyable {
     _ run: KeyValueRing.Run, _ head: Int, weighted alpha: UnsafePointer<Float>,
     to sum: UnsafeMutablePointer<Float>
   ) {
-    Reduction.addWeighted(
+    kernels.addWeighted(
       alpha + run.first, ring.values(from: run.slot) + head * valueSize, stride: ring.valueStride,
       rows: run.count, to: sum, count: valueSize)
   }

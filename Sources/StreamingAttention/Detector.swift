@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// When a posterior becomes a detection; all of it in stream time.
@@ -107,7 +108,7 @@ package struct Detector: ~Copyable {
     guard count > 0 else { return 0 }
     // Summed afresh, so that no error and no NaN outlives the posteriors it came from.
     let latest = recent.pointer + keyword * settings.smoothingSteps
-    return Reduction.sum(latest, count: count) / Float(count)
+    return kernels.sum(latest, count: count) / Float(count)
   }
 
   /// The smoothed posterior with which a keyword fired at the newest step; nil if it didn't.

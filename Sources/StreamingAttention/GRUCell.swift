@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// One layer of gated recurrent units: x_t, h_(t-1) -> h_t.
@@ -36,6 +37,6 @@ package struct GRUCell: Sendable {
     let hiddenSums = scratch + input.paddedRows
     input.multiply(x, plus: inputBias.pointer, into: scratch)
     hidden.multiply(state, plus: hiddenBias.pointer, into: hiddenSums)
-    RecurrentGates.gru(input: scratch, hidden: hiddenSums, state: state, units: units)
+    kernels.gru(input: scratch, hidden: hiddenSums, state: state, units: units)
   }
 }

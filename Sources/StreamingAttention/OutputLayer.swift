@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// d_t -> y_t: a posterior for each keyword, `y_t = sigmoid(W_o d_t + b_o)`.
@@ -16,7 +17,7 @@ struct OutputLayer: ~Copyable {
   mutating func step(_ state: UnsafePointer<Float>) {
     parameters.output.multiply(state, plus: parameters.outputBias.pointer, into: sums.pointer)
     switch parameters.architecture.output {
-    case .sigmoid: Exponential.sigmoid(sums.pointer, count: parameters.architecture.keywords)
+    case .sigmoid: kernels.sigmoid(sums.pointer, count: parameters.architecture.keywords)
     }
   }
 

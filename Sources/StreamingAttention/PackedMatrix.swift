@@ -1,3 +1,4 @@
+import KernelDispatch
 import Kernels
 
 /// An immutable matrix, packed for `MatrixVector` at a fixed address; shared by all streams.
@@ -12,24 +13,24 @@ final class PackedMatrix: Sendable {
     self.rows = rows
     self.columns = columns
     packed = SharedFloats(
-      count: MatrixVector.packedCount(rows: rows, columns: columns)
+      count: PanelLayout.packedCount(rows: rows, columns: columns)
     ) { packed in
       values.withUnsafeBufferPointer { source in
         guard let base = source.baseAddress else { return }
-        MatrixVector.pack(base, rows: rows, columns: columns, into: packed)
+        PanelLayout.pack(base, rows: rows, columns: columns, into: packed)
       }
     }
   }
 
   /// Room that a result needs: rows rounded up to whole panels.
-  var paddedRows: Int { MatrixVector.paddedRows(rows) }
+  var paddedRows: Int { PanelLayout.paddedRows(rows) }
 
   /// `y = W x + b`; b and y have room for `paddedRows`.
   func multiply(
     _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>
   ) {
-    MatrixVector.multiply(packed.pointer, x, plus: bias, into: y, rows: rows, columns: columns)
+    kernels.multiply(packed.pointer, x, plus: bias, into: y, rows: rows, columns: columns)
   }
 }
 

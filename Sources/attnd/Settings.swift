@@ -86,7 +86,7 @@ package struct Settings: Sendable {
   /// - Parameter environment: The process's environment.
   /// - Returns: The lines, in the order of the names.
   package static func warnings(about environment: [String: String]) -> [String] {
-    let others = ["ATTND_CONFIG", "ATTND_DATA", "ATTND_TEST_SEED"]
+    let others = ["ATTND_CONFIG", "ATTND_DATA", "ATTND_GOLDEN", "ATTND_TEST_SEED"]
     let prefix = "ATTND_"
     let known = SettingsTable.entries.map(\.environmentName) + others
     return environment.keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }.sorted().map {

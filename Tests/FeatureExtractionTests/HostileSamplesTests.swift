@@ -28,7 +28,8 @@ struct HostileSamplesTests {
       #expect(allFinite(row), "row \(index): \(row)")
       let end = frontEnd.endPosition(ofRow: index)
       let frame = end - frontEnd.frameLength..<end
-      // Mirrored samples lie within half a frame of either end; those rows are left out.
+      // What stands beside the recording lies within half a frame of either end; those rows are
+      // left out.
       guard frame.lowerBound >= 0, end <= clean.count else { continue }
       guard !Self.places.contains(where: frame.contains) else { continue }
       #expect(bits([row]) == bits([expected[index]]), "row \(index), frame \(frame)")
@@ -57,15 +58,74 @@ struct HostileSamplesTests {
     }
   }
 
-  @Test("Silence, full scale and a constant give finite rows in every compression")
+  @Test("With differences a bad sample spoils the rows that look at its frames, and no other")
+  func differences() throws {
+    var frontEnd = FrontEnd.kaldiMFCC
+    frontEnd.deltas = 2
+    let clean = try signal("noise_16k") + signal("speechlike_16k")
+    let expected = try rows(of: clean, frontEnd)
+    let got = try rows(of: Self.spoiled(clean, by: .nan), frontEnd)
+    for (index, row) in got.enumerated() {
+      #expect(allFinite(row), "row \(index): \(row)")
+      let end = frontEnd.endPosition(ofRow: index)
+      // Differences of the second order look four rows to either side.
+      let reach = end - frontEnd.frameLength - 4 * frontEnd.hop..<end + 4 * frontEnd.hop
+      guard !Self.places.contains(where: reach.contains) else { continue }
+      #expect(bits([row]) == bits([expected[index]]), "row \(index), samples \(reach)")
+    }
+  }
+
+  @Test(
+    "Samples beyond all measure give finite rows in every front end",
+    arguments: [Float.nan, .infinity, -.infinity, 3e38, -3e38, 1e20])
+  func allFrontEnds(bad: Float) throws {
+    let clean = try signal("noise_16k") + signal("speechlike_16k")
+    let spoiled = Self.spoiled(clean, by: bad)
+    let full = [Float](repeating: bad, count: 2_000)
+    for named in NamedFrontEnd.all {
+      for samples in [spoiled, full, full + clean] {
+        let got = try rows(of: samples, named.frontEnd)
+        #expect(got.count == named.frontEnd.rows(inSamples: samples.count))
+        for (index, row) in got.enumerated() {
+          #expect(allFinite(row), "\(named.name), row \(index): \(row)")
+        }
+      }
+    }
+  }
+
+  @Test("Any front end gives finite rows, with the largest means and scales too", .seed(92))
+  func extremes() throws {
+    var random = SplitMix64()
+    let bad: [Float] = [.nan, .infinity, -.infinity, 3e38, -3e38, 1e19, 0x1p-149, 0]
+    for _ in 0..<200 {
+      var frontEnd = FrontEnd.random(&random).withRandomSteps(&random)
+      frontEnd.sampleScale = 0x1p20
+      if frontEnd.cepstra != nil { frontEnd.cepstra?.lifter = 1_000 }
+      var samples = random.floats(2_000)
+      for _ in 0..<Int.random(in: 0...40, using: &random) {
+        let place = samples.indices.randomElement(using: &random) ?? 0
+        samples[place] = bad.randomElement(using: &random) ?? 0
+      }
+      let length = frontEnd.rowLength
+      let isModel = frontEnd.running?.start == .model
+      let means: [Float] = isModel ? [-1e18, 0, 1e18] : [-1e30, 0, 1e30]
+      let scales: [Float] = isModel ? [1e-18, 1, 1e8] : [-1e8, 0, 1e8]
+      var extractor = try FeatureExtractor(
+        frontEnd, mean: (0..<length).map { _ in means.randomElement(using: &random) ?? 0 },
+        scale: (0..<length).map { _ in scales.randomElement(using: &random) ?? 0 })
+      for (index, row) in rows(of: samples, from: &extractor).enumerated() {
+        #expect(allFinite(row), "row \(index) of \(frontEnd)")
+      }
+    }
+  }
+
+  @Test("Silence, full scale and a constant give finite rows in every front end")
   func plainExtremes() throws {
-    for compression in [.linear, .log(floor: 0x1p-23), FrontEnd.Compression.publishedPCEN] {
-      var frontEnd = FrontEnd()
-      frontEnd.compression = compression
+    for named in NamedFrontEnd.all {
       for value in [0, -0.0, 1, -1, 0x1p-149] as [Float] {
-        let all = try rows(of: [Float](repeating: value, count: 4_000), frontEnd)
-        #expect(all.count == 23)
-        for row in all { #expect(allFinite(row), "\(value), \(compression)") }
+        let all = try rows(of: [Float](repeating: value, count: 4_000), named.frontEnd)
+        #expect(all.count == named.frontEnd.rows(inSamples: 4_000))
+        for row in all { #expect(allFinite(row), "\(value), \(named.name)") }
       }
     }
   }

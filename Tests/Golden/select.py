@@ -25,11 +25,22 @@ SELECTION = {
         r"fbank40_povey_(no)?snip\..*"
         r"|fbank40_(hamming|hann|rectangular)_snip\.(sine|speechlike)_16k"
         r"|fbank80_povey_snip\.(chirp|dc|noise|speechlike)_16k"
-        r"|fbank80_povey_nosnip\.speechlike_16k",
+        r"|fbank80_povey_nosnip\.speechlike_16k"
+        r"|fbank40_povey_snip_nopow2\.speechlike_16k",
     "frontend/kaldi_fbank_8k_48k.safetensors":
         r"fbank40_povey_(no)?snip\.(noise|sine|speechlike)_8k"
-        r"|fbank(40|80)_povey_snip\.(noise|speechlike)_48k",
-    "frontend/pcen.safetensors": r".*\.(in|published_init_first)",
+        r"|fbank(40|80)_povey_snip\.(noise|speechlike)_48k"
+        r"|fbank40_povey_snip_nopow2\.speechlike_48k",
+    "frontend/kaldi_mfcc.safetensors":
+        r".*\.(noise|silence|speechlike)_16k|.*\.speechlike_8k|mfcc13_energy\.utterance_16k",
+    "frontend/librosa.safetensors":
+        r"mel40_fft400_reflect\.(chirp|dc|impulses|noise|silence|speechlike|square)_16k"
+        r"|mel40_fft512_constant\.(noise|speechlike)_16k"
+        r"|(mel40_fft400_constant|mel80_fft512_reflect|mfcc20.*)\.speechlike_16k"
+        r"|mel40_fft256_constant\.speechlike_8k|mel40_fft1200_constant\.speechlike_48k",
+    "frontend/pcen.safetensors": r".*\.(in|published_init_first)|impulses\.librosa_default",
+    "frontend/deltas.safetensors": r".*",
+    "frontend/running_norm.safetensors": r".*",
     "rnn/small.safetensors": r"gru\..*",
     "rnn/gru.safetensors": r"gru\.(40-64\.x2|40-20\.x4|63-63\.x1)/.*",
     "attention/small.safetensors": r"[xh]|(dot|aligned|static)\..*",

@@ -60,11 +60,31 @@ struct ModelDocumentTests {
   @Test("What is written is read back the same, whatever the choices")
   func roundTrip() throws {
     var documents = [Sample.document]
-    for compression in [FrontEnd.Compression.linear, .log(floor: 0x1p-23)] {
+    let compressions: [FrontEnd.Compression] = [
+      .linear, .log(floor: 0x1p-23), .decibels(floor: 1e-10),
+    ]
+    for compression in compressions {
       for edges in FrontEnd.Edges.allCases {
-        documents.append(Sample.document)
-        documents[documents.count - 1].frontEnd.compression = compression
-        documents[documents.count - 1].frontEnd.edges = edges
+        for window in WindowFunction.allCases {
+          var document = Sample.document
+          document.frontEnd.compression = compression
+          document.frontEnd.edges = edges
+          document.frontEnd.window = window
+          documents.append(document)
+        }
+      }
+    }
+    let frontEnds: [FrontEnd] = [
+      .kaldiLogMel(), .librosaLogMel(), .kaldiMFCC, .librosaMFCC, .pcen, .powerSpectrum,
+    ]
+    for frontEnd in frontEnds {
+      for (deltas, start) in [(1, FrontEnd.RunningNormalisation.Start.warm), (2, .model)] {
+        var document = Sample.document
+        document.frontEnd = frontEnd
+        document.frontEnd.deltas = deltas
+        document.frontEnd.running = .init(rate: 0.005, start: start)
+        document.architecture.bins = document.frontEnd.rowLength
+        documents.append(document)
       }
     }
     for score in Architecture.Score.allCases {
@@ -85,6 +105,47 @@ struct ModelDocumentTests {
       let read = try ModelDocument(JSON(parsing: ArraySlice(text.utf8), called: "the document"))
       #expect(read == document, "\(text)")
     }
+  }
+
+  private static func cepstra(count: String) -> JSON {
+    .object([
+      .init("count", .number(count)), .init("lifter", .number("22")), .init("energy", .bool(true)),
+    ])
+  }
+
+  private static func running(rate: String, start: String) -> JSON {
+    .object([.init("rate", .number(rate)), .init("start", .string(start))])
+  }
+
+  @Test("Steps that a front end may have end up in their places, and make its rows longer")
+  func steps() throws {
+    var json = try Self.parsed()
+    json["front_end.edges"] = .string("reflect")
+    json["front_end.window"] = .string("periodic-hann")
+    json["front_end.mel_scale"] = .string("slaney")
+    json["front_end.compression"] = .object([
+      .init("kind", .string("decibels")), .init("floor", .number("1e-10")),
+    ])
+    json["front_end.cepstra"] = Self.cepstra(count: "13")
+    json["front_end.deltas"] = .number("2")
+    json["front_end.running"] = Self.running(rate: "0.01", start: "model")
+    let document = try ModelDocument(json)
+    var frontEnd = FrontEnd()
+    frontEnd.edges = .reflect
+    frontEnd.window = .periodicHann
+    frontEnd.melScale = .slaney
+    frontEnd.compression = .decibels(floor: 1e-10)
+    frontEnd.cepstra = .init(count: 13, lifter: 22, energy: true)
+    frontEnd.deltas = 2
+    frontEnd.running = .init(rate: 0.01, start: .model)
+    #expect(document.frontEnd == frontEnd)
+    #expect(document.architecture.bins == 39)
+  }
+
+  @Test("What a front end doesn't do is left out of its document")
+  func absent() {
+    let text = Sample.document.json.text
+    for name in ["cepstra", "deltas", "running"] { #expect(!text.contains(name), "\(text)") }
   }
 
   @Test("A linear or logarithmic front end has only the names that it needs")
@@ -125,24 +186,54 @@ struct ModelDocumentTests {
       ("front_end.remove_dc", .number("1"), "front_end.remove_dc is 1, expected true or false"),
       (
         "front_end.window", .string("kaiser"),
-        "front_end.window is 'kaiser', expected povey, hamming, hann, rectangular "
-          + "(what this version knows)"
+        "front_end.window is 'kaiser', expected povey, hamming, hann, rectangular, periodic-hann, "
+          + "periodic-hamming (what this version knows)"
       ),
       (
-        "front_end.mel_scale", .string("slaney"),
-        "front_end.mel_scale is 'slaney', expected htk (what this version knows)"
+        "front_end.mel_scale", .string("bark"),
+        "front_end.mel_scale is 'bark', expected htk, slaney, none (what this version knows)"
+      ),
+      (
+        "front_end.mel_scale", .string("none"),
+        "front end: bins is 40, expected 257 with mel_scale none"
+      ),
+      (
+        "front_end.edges", .string("wrap"),
+        "front_end.edges is 'wrap', expected snip, mirror, reflect, zero (what this version knows)"
+      ),
+      ("front_end.deltas", .number("3"), "front end: deltas is 3, expected 0 to 2"),
+      ("front_end.deltas", .bool(true), "front_end.deltas is true, expected a whole number"),
+      ("front_end.delta", .number("1"), "unknown name 'front_end.delta' (deltas?)"),
+      ("front_end.cepstra", .number("13"), "front_end.cepstra is 13, expected an object"),
+      (
+        "front_end.cepstra", cepstra(count: "41"),
+        "front end: cepstra.count is 41, expected 1 to 40"
+      ),
+      (
+        "front_end.cepstra", .object([.init("count", .number("13"))]),
+        "front_end.cepstra.lifter is missing"
+      ),
+      (
+        "front_end.running", running(rate: "0.6", start: "warm"),
+        "front end: running.rate is 0.6, expected 6.1035156e-05 to 0.5"
+      ),
+      (
+        "front_end.running", running(rate: "0.01", start: "cold"),
+        "front_end.running.start is 'cold', expected warm, model (what this version knows)"
       ),
       (
         "front_end.pre_emphasis", .number("1e999"),
         "front_end.pre_emphasis is 1e999, expected a number"
       ),
       (
-        "front_end.fft_size", .number("500"),
-        "front end: fft_size is 500, expected a power of two from 64 to 8192"
+        "front_end.fft_size", .number("490"),
+        "front end: fft_size is 490, expected an even number from 400 to 16384 with no prime "
+          + "factor above 5"
       ),
       (
         "front_end.compression.kind", .string("root"),
-        "front_end.compression.kind is 'root', expected linear, log, pcen (what this version knows)"
+        "front_end.compression.kind is 'root', expected linear, log, decibels, pcen "
+          + "(what this version knows)"
       ),
       ("front_end.compression.kind", nil, "front_end.compression.kind is missing"),
       ("front_end.compression.bias", nil, "front_end.compression.bias is missing"),

@@ -71,6 +71,42 @@ struct ModelFileTests {
     #expect(model.frontEnd.sampleRate == 16_000)
   }
 
+  @Test("A model has as many means and scales as its front end's rows have elements")
+  func elaborateFrontEnd() throws {
+    let model = try ModelFile(bytes: Sample.bytes(Sample.elaborate), name: "small")
+    #expect(model.frontEnd == Sample.elaborate.frontEnd)
+    #expect(model.mean.count == 6 && model.scale.count == 6)
+    #expect(model.architecture.bins == 6)
+    var tensors = try Sample.tensors(Sample.elaborate)
+    tensors["feature.scale"]?.shape = [3, 2]
+    #expect(
+      Sample.complaint(about: ModelFile.file(Sample.elaborate.json, tensors: tensors))
+        == "model small: tensor feature.scale has shape 3x2, expected 6")
+  }
+
+  @Test("A mean or a scale that no row could bear is refused by its place")
+  func meanAndScale() throws {
+    func complaint(_ document: ModelDocument, _ name: String, _ value: Float) throws -> String? {
+      var tensors = try Sample.tensors(document)
+      let shape = try #require(tensors[name]?.shape)
+      var values = [Float](repeating: 1, count: shape[0])
+      values[1] = value
+      tensors[name] = Tensor(shape: shape, values: values)
+      return Sample.complaint(about: ModelFile.file(document.json, tensors: tensors))
+    }
+    let prefix = "model small: front end: feature."
+    #expect(
+      try complaint(Sample.document, "feature.mean", 1e31)
+        == prefix + "mean[1] is 1e+31, expected -1e+30 to 1e+30")
+    #expect(
+      try complaint(Sample.document, "feature.scale", -2e8)
+        == prefix + "scale[1] is -2e+08, expected -1e+08 to 1e+08")
+    #expect(try complaint(Sample.document, "feature.scale", 0) == nil)
+    #expect(
+      try complaint(Sample.elaborate, "feature.scale", 0)
+        == prefix + "scale[1] is 0.0, expected 1e-18 to 1e+08")
+  }
+
   @Test("The same model has the same digest, another seed another")
   func digest() throws {
     let model = try ModelFile(bytes: Sample.bytes(), name: "small")

@@ -33,6 +33,18 @@ enum Sample {
         data: "none", recipe: "none", command: "none", seed: 1, licence: "any", figures: "none"))
   }
 
+  /// The same with every step that a front end may have.
+  static var elaborate: ModelDocument {
+    var document = Sample.document
+    document.frontEnd.melScale = .slaney
+    document.frontEnd.compression = .decibels(floor: 1e-10)
+    document.frontEnd.cepstra = .init(count: 2, lifter: 22, energy: true)
+    document.frontEnd.deltas = 2
+    document.frontEnd.running = .init(rate: 0.01, start: .model)
+    document.architecture.bins = 6
+    return document
+  }
+
   /// The bytes of a model with random weights.
   static func bytes(_ document: ModelDocument = document, seed: UInt64 = 1) -> [UInt8] {
     var random = SplitMix64(seed: seed)
@@ -40,8 +52,8 @@ enum Sample {
   }
 
   /// The weights of the small model.
-  static func tensors() throws -> [String: Tensor] {
-    try Safetensors(bytes()).tensors
+  static func tensors(_ document: ModelDocument = document) throws -> [String: Tensor] {
+    try Safetensors(bytes(document)).tensors
   }
 
   /// What reading a document, together with the small model's weights, finds wrong.

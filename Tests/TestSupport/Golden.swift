@@ -1,33 +1,60 @@
 import Glibc
 
-/// The committed reference vectors in Tests/Golden, found by the place of this source file.
+/// A folder of reference vectors.
 ///
 /// Tests/Golden/README.md says what each file is and how far a result may be from it.
-package enum Golden {
-  /// Path of a file in Tests/Golden.
-  ///
-  /// - Parameter name: Path below Tests/Golden, for example `fft/input.npy`.
-  /// - Returns: The path to open.
-  package static func path(_ name: String) -> String {
+package struct GoldenFolder: Sendable {
+  /// The vectors that are committed in Tests/Golden, found by the place of this source file.
+  package static let committed: GoldenFolder = {
     // This file is Tests/TestSupport/Golden.swift.
     var folders = #filePath.split(separator: "/", omittingEmptySubsequences: false)
     folders.removeLast(2)
-    return folders.joined(separator: "/") + "/Golden/" + name
-  }
+    return GoldenFolder(path: folders.joined(separator: "/") + "/Golden")
+  }()
 
-  /// Content of a file in Tests/Golden.
-  package static func bytes(_ name: String) throws(GoldenError) -> [UInt8] {
-    try fileBytes(path(name))
-  }
+  /// The full set that those are a selection of, for who has it: `ATTND_GOLDEN` is its folder.
+  package static let full = getenv("ATTND_GOLDEN").map { GoldenFolder(path: String(cString: $0)) }
+
+  private let path: String
+
+  /// Path of a file in the folder.
+  ///
+  /// - Parameter name: Path below the folder, for example `fft/input.npy`.
+  /// - Returns: The path to open.
+  package func path(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Content of a file in the folder.
+  package func bytes(_ name: String) throws(GoldenError) -> [UInt8] { try fileBytes(path(name)) }
 
   /// The array in a .npy file.
-  package static func array(_ name: String) throws(GoldenError) -> GoldenArray {
+  package func array(_ name: String) throws(GoldenError) -> GoldenArray {
     try GoldenArray(npy: bytes(name), name: name)
   }
 
   /// The arrays in a .safetensors file.
-  package static func tensors(_ name: String) throws(GoldenError) -> GoldenTensors {
+  package func tensors(_ name: String) throws(GoldenError) -> GoldenTensors {
     try GoldenTensors(safetensors: bytes(name), name: name)
+  }
+}
+
+/// The committed reference vectors.
+package enum Golden {
+  /// Path of a file in Tests/Golden.
+  package static func path(_ name: String) -> String { GoldenFolder.committed.path(name) }
+
+  /// Content of a file in Tests/Golden.
+  package static func bytes(_ name: String) throws(GoldenError) -> [UInt8] {
+    try GoldenFolder.committed.bytes(name)
+  }
+
+  /// The array in a .npy file.
+  package static func array(_ name: String) throws(GoldenError) -> GoldenArray {
+    try GoldenFolder.committed.array(name)
+  }
+
+  /// The arrays in a .safetensors file.
+  package static func tensors(_ name: String) throws(GoldenError) -> GoldenTensors {
+    try GoldenFolder.committed.tensors(name)
   }
 }
 
@@ -70,6 +97,14 @@ package struct GoldenArray: Sendable {
   package let shape: [Int]
   /// The elements, the last axis fastest.
   package let elements: Elements
+
+  /// The elements by the first axis.
+  package var rows: [[Double]] {
+    let values = doubles
+    guard let count = shape.first, count > 0 else { return [] }
+    let length = values.count / count
+    return (0..<count).map { Array(values[$0 * length..<($0 + 1) * length]) }
+  }
 
   /// The elements, which must be float32.
   package var floats: [Float] {

@@ -2,7 +2,7 @@
 ///
 /// Straight-line code without branches, so that the compiler turns a loop over it into vector
 /// code. Every element is computed alike, wherever it stands: the same input gives the same bits.
-public enum Exponential {
+enum Exponential {
   /// e to the power x, within 1 ulp; results below 2^-126 are zero.
   ///
   /// Range reduction x = n ln 2 + r with ln 2 in two parts, then the polynomial of Cephes' `expf`
@@ -17,17 +17,17 @@ public enum Exponential {
     clamped = clamped > underflow ? clamped : underflow
     // Adding 1.5 x 2^23 leaves the nearest integer in the low bits of the sum.
     let magic: Float = 12_582_912
-    let shifted = clamped * 1.442_695_04 + magic
+    let shifted = fused(clamped, 1.442_695_04, magic)
     let n = shifted - magic
-    var r = clamped - n * 0.693_359_375
-    r = r - n * -2.121_944_4e-4
+    var r = fused(n, -0.693_359_375, clamped)
+    r = fused(n, 2.121_944_4e-4, r)
     var p: Float = 1.987_569_15e-4
-    p = p * r + 1.398_199_950_7e-3
-    p = p * r + 8.333_451_907_3e-3
-    p = p * r + 4.166_579_589_4e-2
-    p = p * r + 1.666_666_545_9e-1
-    p = p * r + 5.000_000_120_1e-1
-    let mantissa = r * r * p + r + 1
+    p = fused(p, r, 1.398_199_950_7e-3)
+    p = fused(p, r, 8.333_451_907_3e-3)
+    p = fused(p, r, 4.166_579_589_4e-2)
+    p = fused(p, r, 1.666_666_545_9e-1)
+    p = fused(p, r, 5.000_000_120_1e-1)
+    let mantissa = fused(p, r * r, r) + 1
     let scaled = Float(bitPattern: mantissa.bitPattern &+ (shifted.bitPattern &<< 23))
     var result = x < underflow ? 0 : scaled
     result = x >= overflow ? Float.infinity : result
@@ -37,38 +37,21 @@ public enum Exponential {
   /// 1 / (1 + e^-x), within 3 ulp.
   @inline(__always)
   static func logistic(_ x: Float) -> Float { 1 / (1 + value(-x)) }
+}
 
-  /// Replaces each element by its exponential.
-  ///
-  /// - Parameters:
-  ///   - x: The elements, in and out.
-  ///   - count: How many.
+extension Loops {
   public static func exp(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    for i in 0..<count { x[i] = value(x[i]) }
+    for i in 0..<count { x[i] = Exponential.value(x[i]) }
   }
 
-  /// Replaces each element x by exp(x - maximum) and returns their sum.
-  ///
-  /// Eight partial sums by position modulo eight, added pairwise at the end.
-  ///
-  /// - Parameters:
-  ///   - x: The elements, in and out.
-  ///   - count: How many.
-  ///   - maximum: What is subtracted first, so that no exponential overflows.
-  /// - Returns: The sum of the results.
   public static func expSum(
     _ x: UnsafeMutablePointer<Float>, count: Int, minus maximum: Float
   ) -> Float {
-    for i in 0..<count { x[i] = value(x[i] - maximum) }
+    for i in 0..<count { x[i] = Exponential.value(x[i] - maximum) }
     return Reduction.sum(x, count: count)
   }
 
-  /// Replaces each element x by 1 / (1 + e^-x).
-  ///
-  /// - Parameters:
-  ///   - x: The elements, in and out.
-  ///   - count: How many.
   public static func sigmoid(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    for i in 0..<count { x[i] = logistic(x[i]) }
+    for i in 0..<count { x[i] = Exponential.logistic(x[i]) }
   }
 }

@@ -1,5 +1,5 @@
 /// Natural logarithm and powers, element by element.
-public enum Logarithm {
+enum Logarithm {
   /// ln x within 1 ulp, denormals included; -infinity at 0, NaN below.
   ///
   /// The argument is brought to sqrt(1/2) ... sqrt(2), then the polynomial of Cephes' `logf`
@@ -15,47 +15,31 @@ public enum Logarithm {
     let m = Float(bitPattern: UInt32(bitPattern: (bits & 0x007F_FFFF) &+ 0x3F35_04F3))
     let f = m - 1
     var p: Float = 7.037_683_629_2e-2
-    p = p * f - 1.151_461_031_0e-1
-    p = p * f + 1.167_699_874_0e-1
-    p = p * f - 1.242_014_084_6e-1
-    p = p * f + 1.424_932_278_7e-1
-    p = p * f - 1.666_805_766_5e-1
-    p = p * f + 2.000_071_476_5e-1
-    p = p * f - 2.499_999_399_3e-1
-    p = p * f + 3.333_333_117_4e-1
+    p = fused(p, f, -1.151_461_031_0e-1)
+    p = fused(p, f, 1.167_699_874_0e-1)
+    p = fused(p, f, -1.242_014_084_6e-1)
+    p = fused(p, f, 1.424_932_278_7e-1)
+    p = fused(p, f, -1.666_805_766_5e-1)
+    p = fused(p, f, 2.000_071_476_5e-1)
+    p = fused(p, f, -2.499_999_399_3e-1)
+    p = fused(p, f, 3.333_333_117_4e-1)
     let square = f * f
     var low = p * f * square
-    low = low + e * -2.121_944_4e-4
-    low = low - 0.5 * square
-    let finite = (f + low) + e * 0.693_359_375
+    low = fused(e, -2.121_944_4e-4, low)
+    low = fused(-0.5, square, low)
+    let finite = fused(e, 0.693_359_375, f + low)
     var result = x == 0 ? -Float.infinity : finite
     result = x == Float.infinity ? x : result
     return x >= 0 ? result : Float.nan
   }
 
-  /// Replaces each element x by ln(max(x, floor)).
-  ///
-  /// - Parameters:
-  ///   - x: The elements, in and out.
-  ///   - count: How many.
-  ///   - floor: Least argument; a NaN counts as less.
-  public static func log(_ x: UnsafeMutablePointer<Float>, count: Int, floor: Float) {
-    for i in 0..<count { x[i] = value(x[i] > floor ? x[i] : floor) }
-  }
-
   /// x to the power p for x > 0, as exp(p ln x): relative error about (1 + |p ln x|) ulp.
   @inline(__always)
   static func power(_ x: Float, _ p: Float) -> Float { Exponential.value(p * value(x)) }
+}
 
-  /// `10 log10(power)`, not less than a floor.
-  ///
-  /// - Parameters:
-  ///   - power: A power, 1 at 0 dB; NaN and infinity count as no more than 1e30.
-  ///   - floor: Least result, decibels.
-  /// - Returns: Decibels.
-  public static func decibels(power: Float, floor: Float) -> Float {
-    let bounded = power < 1e30 ? power : 1e30
-    let result = 4.342_944_8 * value(bounded > 1e-30 ? bounded : 1e-30)
-    return result > floor ? result : floor
+extension Loops {
+  public static func log(_ x: UnsafeMutablePointer<Float>, count: Int, floor: Float) {
+    for i in 0..<count { x[i] = Logarithm.value(x[i] > floor ? x[i] : floor) }
   }
 }

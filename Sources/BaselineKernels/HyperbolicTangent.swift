@@ -1,5 +1,5 @@
 /// The hyperbolic tangent, element by element.
-public enum HyperbolicTangent {
+enum HyperbolicTangent {
   /// tanh x within 2 ulp.
   ///
   /// Below 0.625 the odd polynomial of Cephes' `tanhf` (Moshier 1989), above it
@@ -10,22 +10,19 @@ public enum HyperbolicTangent {
     let magnitude = Float(bitPattern: x.bitPattern & 0x7FFF_FFFF)
     let square = x * x
     var p: Float = -5.704_988_727_45e-3
-    p = p * square + 2.063_908_879_54e-2
-    p = p * square - 5.373_971_635_5e-2
-    p = p * square + 1.333_144_186_13e-1
-    p = p * square - 3.333_328_220_76e-1
-    let small = p * square * x + x
+    p = fused(p, square, 2.063_908_879_54e-2)
+    p = fused(p, square, -5.373_971_635_5e-2)
+    p = fused(p, square, 1.333_144_186_13e-1)
+    p = fused(p, square, -3.333_328_220_76e-1)
+    let small = fused(p * square, x, x)
     let large = 1 - 2 / (Exponential.value(2 * magnitude) + 1)
     let signed = Float(bitPattern: large.bitPattern | sign)
     return magnitude < 0.625 ? small : signed
   }
+}
 
-  /// Replaces each element by its hyperbolic tangent.
-  ///
-  /// - Parameters:
-  ///   - x: The elements, in and out.
-  ///   - count: How many.
+extension Loops {
   public static func tanh(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    for i in 0..<count { x[i] = value(x[i]) }
+    for i in 0..<count { x[i] = HyperbolicTangent.value(x[i]) }
   }
 }

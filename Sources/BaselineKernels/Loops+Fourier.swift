@@ -1,0 +1,174 @@
+import Kernels
+
+extension Loops {
+  public static func transform(
+    _ plan: TransformPlan, _ pairs: UnsafePointer<Float>, re: UnsafeMutablePointer<Float>,
+    im: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let room = 2 &* plan.size &+ 128
+    guard plan.lanes == 8 else {
+      let z = scratch + 2 &* room
+      plain(plan, pairs, scratch: scratch, into: z)
+      for k in 0..<plan.size { (re[k], im[k]) = (z[2 &* k], z[2 &* k &+ 1]) }
+      return
+    }
+    let z = scratch + 2 &* room
+    Pass<Lanes8>.all(
+      plan, pairs, pitch: 16, .pairs, scratch: scratch, scratch + room, into: z)
+    FourStep.finish(plan, z, re: re, im: im)
+  }
+
+  public static func transformEight(
+    _ plan: TransformPlan, _ blocks: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard plan.lanes == 8 else {
+      Pass<Lanes8>.all(
+        plan, blocks, pitch: 16, .blocks, scratch: scratch, scratch + 16 &* plan.size,
+        into: result)
+      return
+    }
+    let (residues, pitch) = FourStep.residues(plan, blocks, scratch: scratch)
+    FourStep.finishEight(plan, residues, pitch: pitch, scratch: scratch, into: result)
+  }
+
+  public static func spectrum(
+    _ plan: TransformPlan, _ samples: UnsafePointer<Float>, re: UnsafeMutablePointer<Float>,
+    im: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard plan.lanes == 8 else {
+      let z = scratch + 4 &* plan.size
+      plain(plan, samples, scratch: scratch, into: z)
+      RealSpectrum.plain(plan, z) { (k: Int, x: Complex<Lane1>) in
+        (re[k], im[k]) = (x.re.value, x.im.value)
+      }
+      return
+    }
+    let n = plan.size
+    let (zr, zi) = halfTransform(plan, samples, scratch: scratch)
+    RealSpectrum.split(plan, re: zr, im: zi) { k, up, down in
+      up.store(re + k, im + k)
+      down.re.reversed.store(re + (n &- k &- 7))
+      down.im.reversed.store(im + (n &- k &- 7))
+    }
+    (re[0], im[0]) = (zr[0] + zi[0], 0)
+    (re[n], im[n]) = (zr[0] - zi[0], 0)
+    (re[n / 2], im[n / 2]) = (zr[n / 2], -zi[n / 2])
+  }
+
+  public static func spectrumEight(
+    _ plan: TransformPlan, _ samples: UnsafePointer<Float>,
+    into result: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) {
+    realEight(plan, samples, scratch: scratch) { k, x in x.store(block: result + 16 &* k) }
+  }
+
+  public static func powerSpectrum(
+    _ plan: TransformPlan, _ samples: UnsafePointer<Float>, into power: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard plan.lanes == 8 else {
+      let z = scratch + 4 &* plan.size
+      plain(plan, samples, scratch: scratch, into: z)
+      RealSpectrum.plain(plan, z) { (k: Int, x: Complex<Lane1>) in x.power.store(power + k) }
+      return
+    }
+    let n = plan.size
+    let (zr, zi) = halfTransform(plan, samples, scratch: scratch)
+    RealSpectrum.split(plan, re: zr, im: zi) { k, up, down in
+      up.power.store(power + k)
+      down.power.reversed.store(power + (n &- k &- 7))
+    }
+    // The same sums as in `joined`, which fuses nothing but re^2 + im^2.
+    let (first, last) = (zr[0] + zi[0], zr[0] - zi[0])
+    Complex(Lane1(first), Lane1(0)).power.store(power)
+    Complex(Lane1(last), Lane1(0)).power.store(power + n)
+    Complex(Lane1(zr[n / 2]), Lane1(-zi[n / 2])).power.store(power + n / 2)
+  }
+
+  public static func powerSpectrumEight(
+    _ plan: TransformPlan, _ samples: UnsafePointer<Float>, into power: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    realEight(plan, samples, scratch: scratch) { k, x in x.power.store(power + 8 &* k) }
+  }
+
+  public static func unravel(
+    _ plan: TransformPlan, re: UnsafePointer<Float>, im: UnsafePointer<Float>,
+    into pairs: UnsafeMutablePointer<Float>
+  ) {
+    unravel(plan, into: pairs) { (k: Int) -> Complex<Lane1> in
+      Complex(Lane1(re[k]), Lane1(im[k]))
+    }
+  }
+
+  public static func unravelEight(
+    _ plan: TransformPlan, _ blocks: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>
+  ) {
+    unravel(plan, into: result) { (k: Int) -> Complex<Lanes8> in
+      Complex(block: blocks + 16 &* k)
+    }
+  }
+
+  /// One transform of a plan with one lane: pairs -> pairs.
+  @inline(__always)
+  private static func plain(_ plan: TransformPlan, _ pairs: Input, scratch: Output, into z: Output) {
+    Pass<Lane1>.all(
+      plan, pairs, pitch: 2, .blocks, scratch: scratch, scratch + 2 &* plan.size, into: z)
+  }
+
+  /// The complex transform of 2 N samples taken as N pairs -> Z as two arrays in scratch.
+  @inline(__always)
+  private static func halfTransform(
+    _ plan: TransformPlan, _ samples: Input, scratch: Output
+  ) -> (re: Input, im: Input) {
+    let room = 2 &* plan.size &+ 128
+    let rows = scratch + 2 &* room
+    Pass<Lanes8>.all(
+      plan, samples, pitch: 16, .pairs, scratch: scratch, scratch + room, into: rows)
+    let (re, im) = (scratch, scratch + (plan.size &+ 16))
+    FourStep.finish(plan, rows, re: re, im: im)
+    return (Input(re), Input(im))
+  }
+
+  /// Eight transforms of real samples; `store` is given every bin.
+  @inline(__always)
+  private static func realEight(
+    _ plan: TransformPlan, _ samples: Input, scratch: Output,
+    _ store: (_ k: Int, _ x: Complex<Lanes8>) -> Void
+  ) {
+    guard plan.lanes == 8 else {
+      let z = scratch + 32 &* plan.size
+      Pass<Lanes8>.all(
+        plan, samples, pitch: 16, .blocks, scratch: scratch, scratch + 16 &* plan.size, into: z)
+      RealSpectrum.plain(plan, z, store)
+      return
+    }
+    let (residues, pitch) = FourStep.residues(plan, samples, scratch: scratch)
+    RealSpectrum.joined(plan, residues, pitch: pitch, scratch: scratch, store)
+  }
+
+  @inline(__always)
+  private static func unravel<L: Lanes>(
+    _ plan: TransformPlan, into y: Output, _ bin: (Int) -> Complex<L>
+  ) {
+    let n = plan.size
+    let half = L(repeating: 0.5)
+    let (first, last) = (bin(0).re, bin(n).re)
+    // Imaginary part first: `Complex` with its parts exchanged.
+    Complex(half * (first - last), half * (first + last)).store(block: y)
+    var k = 1
+    while 2 &* k <= n {
+      let (x, partner) = (bin(k), bin(n &- k))
+      let even = Complex(half * (x.re + partner.re), half * (x.im - partner.im))
+      // The table holds w^k / 2, and w^-k is its conjugate.
+      let w = Complex(
+        L(repeating: plan.realTwiddles[k]), L(repeating: -plan.realTwiddles[plan.realCount &+ k]))
+      let odd = Complex(x.re - partner.re, x.im + partner.im) * w
+      // Z_k = E + i O, Z_(N-k) = conj E + i conj O
+      Complex(even.im + odd.re, even.re - odd.im).store(block: y + 2 &* L.width &* k)
+      Complex(odd.re - even.im, even.re + odd.im).store(block: y + 2 &* L.width &* (n &- k))
+      k &+= 1
+    }
+  }
+}

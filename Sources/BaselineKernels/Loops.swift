@@ -1,0 +1,15 @@
+import Kernels
+
+/// This build of the kernels; `KernelSet` and its parts say what each loop computes.
+public enum Loops: KernelSet {
+  public static var fusesMultiplyAdd: Bool {
+    #if KERNEL_FMA || arch(arm64)
+      true
+    #else
+      false
+    #endif
+  }
+}
+
+typealias Input = UnsafePointer<Float>
+typealias Output = UnsafeMutablePointer<Float>

@@ -1,0 +1,13 @@
+#include "processor.h"
+
+int attnd_x86_64_level(void) {
+#if defined(__x86_64__)
+  // Asks CPUID, and XGETBV for what the system saves at a switch of tasks.
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return 4;
+  if (__builtin_cpu_supports("x86-64-v3")) return 3;
+  return 1;
+#else
+  return 0;
+#endif
+}

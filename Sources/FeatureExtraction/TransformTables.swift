@@ -1,0 +1,103 @@
+import Glibc
+import Kernels
+
+/// The tables of a Fourier transform of one length, computed in double and rounded once.
+struct TransformTables: ~Copyable {
+  /// What the kernels are given; valid as long as this lives.
+  let plan: TransformPlan
+
+  private let radices: UnsafeMutablePointer<Int32>
+  private let passes: FloatBuffer
+  private let lanes: FloatBuffer
+  private let rows: FloatBuffer
+  private let real: FloatBuffer
+
+  /// Makes the tables of a complex transform.
+  ///
+  /// - Parameters:
+  ///   - size: N, complex elements: 2^a 3^b 5^c.
+  ///   - isHalfOfReal: Whether it serves a transform of 2 N real samples.
+  init(size: Int, isHalfOfReal: Bool) {
+    let lanes = size % 8 == 0 && size >= 16 ? 8 : 1
+    let length = size / lanes
+    let factors = Self.radices(of: length)
+    radices = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, factors.count))
+    for (i, radix) in factors.enumerated() { radices[i] = Int32(radix) }
+    passes = FloatBuffer(Self.passTwiddles(factors, length: length))
+    self.lanes = FloatBuffer(lanes == 8 ? Self.laneTwiddles(size: size) : [])
+    rows = FloatBuffer(lanes == 8 ? Self.rowTwiddles(size: size) : [])
+    // Vectors read up to eight entries behind the middle.
+    let realCount = isHalfOfReal ? size / 2 + 9 : 0
+    let half = (0..<realCount).map { Self.root($0, of: 2 * size) }
+    real = FloatBuffer(half.map { Float(0.5 * $0.re) } + half.map { Float(0.5 * $0.im) })
+    plan = TransformPlan(
+      size: size, lanes: lanes, passes: factors.count, radices: radices,
+      passTwiddles: passes.pointer, laneTwiddles: self.lanes.pointer, rowTwiddles: rows.pointer,
+      realTwiddles: real.pointer, realCount: realCount)
+  }
+
+  deinit { radices.deallocate() }
+
+  /// Whether a length has no prime factor above 5.
+  static func hasOnlySmallFactors(_ size: Int) -> Bool {
+    guard size >= 1 else { return false }
+    var rest = size
+    for factor in [2, 3, 5] {
+      while rest % factor == 0 { rest /= factor }
+    }
+    return rest == 1
+  }
+
+  /// The radices of a length's passes: fives, threes, fours, and in the end what is left of the
+  /// twos, as an eight where it can be; the last pass is the one without twiddles.
+  static func radices(of length: Int) -> [Int] {
+    var rest = length
+    var radices: [Int] = []
+    for factor in [5, 3] {
+      while rest % factor == 0 {
+        radices.append(factor)
+        rest /= factor
+      }
+    }
+    while rest >= 16 || rest == 4 {
+      radices.append(4)
+      rest /= 4
+    }
+    return rest > 1 ? radices + [rest] : radices
+  }
+
+  /// exp(-2 pi i k / n)
+  private static func root(_ k: Int, of n: Int) -> (re: Double, im: Double) {
+    let angle = -2 * Double.pi * Double(k % n) / Double(n)
+    return (cos(angle), sin(angle))
+  }
+
+  private static func pair(_ k: Int, of n: Int) -> [Float] {
+    let w = root(k, of: n)
+    return [Float(w.re), Float(w.im)]
+  }
+
+  private static func passTwiddles(_ radices: [Int], length: Int) -> [Float] {
+    var table: [Float] = []
+    var n = length
+    for radix in radices {
+      for p in 0..<n / radix {
+        for k in 1..<radix { table += pair(p * k, of: n) }
+      }
+      n /= radix
+    }
+    return table
+  }
+
+  private static func laneTwiddles(size: Int) -> [Float] {
+    // Kernels read eight rows at a time.
+    (0..<max(8, size / 8)).flatMap { k in
+      let roots = [0, 1, 4, 5, 2, 3, 6, 7].map { root($0 * k, of: size) }
+      return roots.map { Float($0.re) } + roots.map { Float($0.im) }
+    }
+  }
+
+  private static func rowTwiddles(size: Int) -> [Float] {
+    (0..<size / 8).flatMap { k in (1..<8).flatMap { pair($0 * k, of: size) } }
+  }
+}
