@@ -27,7 +27,8 @@ private func rows(of path: String, _ frontEnd: FrontEnd) throws -> [Float] {
   while true {
     let count = try block.withUnsafeMutableBufferPointer { try source.read(into: $0).count }
     guard count > 0 else { break }
-    extractor.push(block[..<count].span, append)
+    let samples = block[..<count]
+    extractor.push(samples.span, append)
   }
   extractor.finish(append)
   return values
@@ -171,9 +172,9 @@ struct FeaturesCommandTests {
     arguments: [
       (["--hop", "0"], "--hop 0: expected 1 to"),
       (["--fft-size", "401"], "--fft-size 401: expected an even number"),
-      (["--fft-size", "-2"], "--fft-size -2: expected"),
+      (["--fft-size=-2"], "--fft-size -2: expected"),
       (["--fft-size", "9223372036854775807"], "--fft-size 9223372036854775807: expected"),
-      (["--front-end", "power", "--fft-size", "-9223372036854775808"], "expected"),
+      (["--front-end", "power", "--fft-size=-9223372036854775808"], "expected"),
       (["--sample-rate", "0"], "--sample-rate 0: expected"),
       (["--pre-emphasis", "nan"], "--pre-emphasis nan: expected 0.0 to 1.0"),
       (["--low-hz", "5000", "--high-hz", "200"], "expected more than --low-hz, 5000"),
@@ -182,8 +183,8 @@ struct FeaturesCommandTests {
         "--high-hz 8000.0 (from kaldi-logmel): expected 0.0 to 4000.0"
       ),
       (["--front-end", "power", "--bins", "80"], "--bins 80: expected 257 with --mel-scale none"),
-      (["--cepstra", "-1"], "--cepstra -1: expected"),
-      (["--cepstra", "13", "--lifter", "-4"], "--lifter -4.0: expected"),
+      (["--cepstra=-1"], "--cepstra -1: expected"),
+      (["--cepstra", "13", "--lifter=-4"], "--lifter -4.0: expected"),
       (["--deltas", "3"], "--deltas 3: expected 0 to 2"),
       (["--running", "inf"], "--running inf: expected"),
       (["--compression", "pcen", "--pcen-power", "2"], "--pcen-power 2.0: expected"),
