@@ -62,7 +62,7 @@ enum FourStep {
     let passes = scratch + joiningRoom
     for j in 0..<8 {
       Pass<Lanes8>.all(
-        plan, x + 16 &* j, pitch: 128, .blocks, scratch: passes, passes + pitch,
+        plan, x + 16 &* j, pitch: 128, Blocks.self, scratch: passes, passes + pitch,
         into: result + pitch &* j)
     }
     return (result, pitch)
@@ -74,19 +74,19 @@ enum FourStep {
     _ plan: TransformPlan, _ residues: Input, pitch: Int, row k: Int, into y: Output
   ) {
     let p = residues + 16 &* k
-    let w = plan.rowTwiddles + 14 &* k
+    let w = plan.rowTwiddles + 16 &* k
     let even = Butterfly<Lanes8>.four(
-      C(block: p), C(block: p + 2 &* pitch) * C(broadcast: w + 2),
-      C(block: p + 4 &* pitch) * C(broadcast: w + 6),
-      C(block: p + 6 &* pitch) * C(broadcast: w + 10))
+      C(block: p) * Lanes8(repeating: w[0]), C(block: p + 2 &* pitch) * C(broadcast: w + 4),
+      C(block: p + 4 &* pitch) * C(broadcast: w + 8),
+      C(block: p + 6 &* pitch) * C(broadcast: w + 12))
     even.0.store(block: y)
     even.1.store(block: y + 16)
     even.2.store(block: y + 32)
     even.3.store(block: y + 48)
     let odd = Butterfly<Lanes8>.four(
-      C(block: p + pitch) * C(broadcast: w), C(block: p + 3 &* pitch) * C(broadcast: w + 4),
-      C(block: p + 5 &* pitch) * C(broadcast: w + 8),
-      C(block: p + 7 &* pitch) * C(broadcast: w + 12))
+      C(block: p + pitch) * C(broadcast: w + 2), C(block: p + 3 &* pitch) * C(broadcast: w + 6),
+      C(block: p + 5 &* pitch) * C(broadcast: w + 10),
+      C(block: p + 7 &* pitch) * C(broadcast: w + 14))
     odd.0.store(block: y + 64)
     odd.1.store(block: y + 80)
     odd.2.store(block: y + 96)

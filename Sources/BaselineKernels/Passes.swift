@@ -12,14 +12,6 @@ enum Pass<L: Lanes> {
     @inline(__always) get { 2 * L.width }
   }
 
-  /// How the elements of the first pass lie, and whether its input is samples.
-  enum Source {
-    /// Blocks.
-    case blocks
-    /// Pairs, sixteen floats an element, dealt into real and imaginary parts when loaded.
-    case pairs
-  }
-
   /// All passes of a plan, over one residue.
   ///
   /// - Parameters:
@@ -32,71 +24,55 @@ enum Pass<L: Lanes> {
   ///   - result: Receives the last pass, `plan.rows` blocks.
   @inline(__always)
   static func all(
-    _ plan: TransformPlan, _ x: Input, pitch: Int, _ source: Source, scratch a: Output,
-    _ b: Output, into result: Output
+    _ plan: TransformPlan, _ x: Input, pitch: Int, _ source: (some Source).Type,
+    scratch a: Output, _ b: Output, into result: Output
   ) {
     guard plan.passes > 0 else { return load(x, source).store(block: result) }
     var w = plan.passTwiddles
-    var n = plan.rows
     var stride = 1
     var (from, to) = (b, a)
     for i in 0..<plan.passes {
-      let radix = Int(plan.radices[i])
+      let (radix, m) = (Int(plan.steps[2 &* i]), Int(plan.steps[2 &* i &+ 1]))
       if i == plan.passes &- 1 { to = result }
-      if i == 0 {
-        run(radix, x, to, w, n: n, stride: 1, pitch: pitch, source)
-      } else {
-        run(radix, Input(from), to, w, n: n, stride: stride, pitch: block, .blocks)
+      // The last pass has sub-transforms of length 1 left, whose twiddles are 1.
+      switch (i == 0, m == 1) {
+      case (true, false): run(radix, x, to, w, m, 1, pitch, source, Turned.self)
+      case (true, true): run(radix, x, to, w, m, 1, pitch, source, Unturned.self)
+      case (false, false):
+        run(radix, Input(from), to, w, m, stride, 0, Blocks.self, Turned.self)
+      case (false, true):
+        run(radix, Input(from), to, w, m, stride, 0, Blocks.self, Unturned.self)
       }
-      w += 2 &* (radix &- 1) &* (n / radix)
-      n /= radix
+      w += 2 &* (radix &- 1) &* m
       stride = stride &* radix
       swap(&from, &to)
     }
   }
 
-  /// One pass; the compiler writes a loop of its own for each radix, with and without twiddles.
+  /// One pass; the compiler writes a loop of its own for each radix, source and kind of twiddle.
   @inline(__always)
   private static func run(
-    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, n: Int, stride: Int, pitch: Int,
-    _ source: Source
+    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int,
+    _ source: (some Source).Type, _ twiddle: (some Twiddle).Type
   ) {
-    // The last pass has sub-transforms of length 1 left, whose twiddles are 1.
-    let isLast = n == radix
     switch radix {
-    case 2:
-      isLast
-        ? two(x, y, w, n, stride, pitch, source, turned: false)
-        : two(x, y, w, n, stride, pitch, source, turned: true)
-    case 3:
-      isLast
-        ? three(x, y, w, n, stride, pitch, source, turned: false)
-        : three(x, y, w, n, stride, pitch, source, turned: true)
-    case 4:
-      isLast
-        ? four(x, y, w, n, stride, pitch, source, turned: false)
-        : four(x, y, w, n, stride, pitch, source, turned: true)
-    case 5:
-      isLast
-        ? five(x, y, w, n, stride, pitch, source, turned: false)
-        : five(x, y, w, n, stride, pitch, source, turned: true)
-    default:
-      isLast
-        ? eight(x, y, w, n, stride, pitch, source, turned: false)
-        : eight(x, y, w, n, stride, pitch, source, turned: true)
+    case 2: two(x, y, w, m, stride, pitch, source, twiddle)
+    case 3: three(x, y, w, m, stride, pitch, source, twiddle)
+    case 4: four(x, y, w, m, stride, pitch, source, twiddle)
+    case 5: five(x, y, w, m, stride, pitch, source, twiddle)
+    default: eight(x, y, w, m, stride, pitch, source, twiddle)
     }
   }
 
   /// The loops of a pass: `body` does one butterfly.
   ///
-  /// `x[q + stride (p + k m)] -> y[q + stride (r p + k)]` for p in 0 ..< m = n / r, q in 0 ..<
+  /// `x[q + stride (p + k m)] -> y[q + stride (r p + k)]` for p in 0 ..< m, q in 0 ..<
   /// stride, k in 0 ..< r.
   @inline(__always)
   private static func loop(
-    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int,
+    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int,
     _ body: (_ from: Input, _ step: Int, _ to: Output, _ gap: Int, _ w: Input) -> Void
   ) {
-    let m = n / radix
     var (from, to, w) = (x, y, w)
     if stride == 1 {
       let step = m &* pitch
@@ -121,97 +97,118 @@ enum Pass<L: Lanes> {
   }
 
   @inline(__always)
-  private static func load(_ p: Input, _ source: Source) -> C {
-    switch source {
-    case .blocks: C(block: p)
-    case .pairs: C(dealing: p)
-    }
-  }
-
-  /// Stores an output of a butterfly, turned by its twiddle unless that is 1.
-  @inline(__always)
-  private static func store(_ y: C, _ to: Output, _ w: Input, turned: Bool) {
-    (turned ? y * C(broadcast: w) : y).store(block: to)
-  }
+  private static func load(_ p: Input, _ source: (some Source).Type) -> C { source.load(p) }
 
   @inline(__always)
-  private static func two(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func two<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(2, x, y, w, n, stride, pitch) { from, step, to, gap, w in
-      let y = Butterfly<L>.two(load(from, source), load(from + step, source))
+    loop(2, x, y, w, m, stride, pitch) { from, step, to, gap, w in
+      let y = Butterfly<L>.two(
+        S.load(from), S.load(from + step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
+      T.apply(y.1, w).store(block: to + gap)
     }
   }
 
   @inline(__always)
-  private static func three(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func three<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(3, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(3, x, y, w, m, stride, pitch) { from, step, to, gap, w in
       let y = Butterfly<L>.three(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
+      T.apply(y.1, w).store(block: to + gap)
+      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
     }
   }
 
   @inline(__always)
-  private static func four(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func four<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(4, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(4, x, y, w, m, stride, pitch) { from, step, to, gap, w in
       let y = Butterfly<L>.four(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source),
-        load(from + 3 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step),
+        S.load(from + 3 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
-      store(y.3, to + 3 &* gap, w + 4, turned: turned)
+      T.apply(y.1, w).store(block: to + gap)
+      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
+      T.apply(y.3, w + 4).store(block: to + 3 &* gap)
     }
   }
 
   @inline(__always)
-  private static func five(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func five<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(5, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(5, x, y, w, m, stride, pitch) { from, step, to, gap, w in
       let y = Butterfly<L>.five(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source),
-        load(from + 3 &* step, source), load(from + 4 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step),
+        S.load(from + 3 &* step), S.load(from + 4 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
-      store(y.3, to + 3 &* gap, w + 4, turned: turned)
-      store(y.4, to + 4 &* gap, w + 6, turned: turned)
+      T.apply(y.1, w).store(block: to + gap)
+      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
+      T.apply(y.3, w + 4).store(block: to + 3 &* gap)
+      T.apply(y.4, w + 6).store(block: to + 4 &* gap)
     }
   }
 
   @inline(__always)
-  private static func eight(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func eight<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(8, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(8, x, y, w, m, stride, pitch) { from, step, to, gap, w in
       let y = Butterfly<L>.eight(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source),
-        load(from + 3 &* step, source), load(from + 4 &* step, source),
-        load(from + 5 &* step, source), load(from + 6 &* step, source),
-        load(from + 7 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step),
+        S.load(from + 3 &* step), S.load(from + 4 &* step), S.load(from + 5 &* step),
+        S.load(from + 6 &* step), S.load(from + 7 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
-      store(y.3, to + 3 &* gap, w + 4, turned: turned)
-      store(y.4, to + 4 &* gap, w + 6, turned: turned)
-      store(y.5, to + 5 &* gap, w + 8, turned: turned)
-      store(y.6, to + 6 &* gap, w + 10, turned: turned)
-      store(y.7, to + 7 &* gap, w + 12, turned: turned)
+      T.apply(y.1, w).store(block: to + gap)
+      T.apply(y.2, w + 2).store(block: to + 2 &* gap)
+      T.apply(y.3, w + 4).store(block: to + 3 &* gap)
+      T.apply(y.4, w + 6).store(block: to + 4 &* gap)
+      T.apply(y.5, w + 8).store(block: to + 5 &* gap)
+      T.apply(y.6, w + 10).store(block: to + 6 &* gap)
+      T.apply(y.7, w + 12).store(block: to + 7 &* gap)
     }
   }
+}
+
+/// How the elements of a pass's input lie.
+protocol Source {
+  static func load<L: Lanes>(_ p: Input) -> Complex<L>
+}
+
+/// As blocks.
+enum Blocks: Source {
+  @inline(__always)
+  static func load<L: Lanes>(_ p: Input) -> Complex<L> { Complex(block: p) }
+}
+
+/// As pairs, dealt into real and imaginary parts when loaded.
+enum Pairs: Source {
+  @inline(__always)
+  static func load<L: Lanes>(_ p: Input) -> Complex<L> { Complex(dealing: p) }
+}
+
+/// Whether the outputs of a butterfly are turned. A type, not a flag, so that the loop that needs
+/// no twiddles is compiled without them.
+protocol Twiddle {
+  static func apply<L: Lanes>(_ y: Complex<L>, _ w: Input) -> Complex<L>
+}
+
+/// Turned by their twiddles.
+enum Turned: Twiddle {
+  @inline(__always)
+  static func apply<L: Lanes>(_ y: Complex<L>, _ w: Input) -> Complex<L> {
+    y * Complex(broadcast: w)
+  }
+}
+
+/// The twiddles are 1.
+enum Unturned: Twiddle {
+  @inline(__always)
+  static func apply<L: Lanes>(_ y: Complex<L>, _ w: Input) -> Complex<L> { y }
 }

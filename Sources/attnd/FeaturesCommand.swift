@@ -16,7 +16,7 @@ struct FeaturesCommand: AsyncParsableCommand {
         attnd features --out rows/ *.wav
         python3 -c "import numpy; print(numpy.load('rows/hello.npy').shape)"
         find corpus -name '*.flac' | attnd features --root corpus --out rows/ -
-        attnd features --front-end librosa-logmel --bins 64 --hop 320 --out rows/ hello.wav
+        attnd features --front-end librosa-logmel --bins 64 --hop 320 hello.wav
         attnd features --format jsonl --out - hello.wav | jq .values[0]
         attnd features --plot hello.png hello.wav
         attnd features --front-end power --plot pictures/ --plot-format svg *.wav
@@ -34,7 +34,7 @@ struct FeaturesCommand: AsyncParsableCommand {
   @OptionGroup var input: InputFiles
   @OptionGroup(title: "Output") var output: FeatureOutput
   @OptionGroup var model: ModelOptions
-  @OptionGroup(title: "Front end") var frontEnd: FrontEndOptions
+  @OptionGroup var frontEnd: FrontEndOptions
 
   func run() async throws {
     if model.model != nil, frontEnd.base != .model {

@@ -4,7 +4,15 @@ import ModelFile
 
 /// Which front end, and what is to be different about it: every number of `FrontEnd` is an option.
 struct FrontEndOptions: ParsableArguments {
+  @OptionGroup(title: "Front end") private var beginning: BaseOption
+  @OptionGroup(title: "Front end: frames") private var frames: FrameOptions
+  @OptionGroup(title: "Front end: filters") private var filters: FilterOptions
+  @OptionGroup(title: "Front end: elements of a row") private var elements: ElementOptions
+
   /// Where the numbers come from that no option gives.
+  var base: Base { beginning.base }
+
+  /// Where numbers come from.
   enum Base: String, CaseIterable, ExpressibleByArgument {
     case model
     case kaldiLogMel = "kaldi-logmel"
@@ -27,19 +35,6 @@ struct FrontEndOptions: ParsableArguments {
       }
     }
   }
-
-  @Option(
-    name: .customLong("front-end"),
-    help: ArgumentHelp(
-      "The front end to begin with; the options below change its numbers. model: the rows that the "
-        + "model sees, before its mean and scale are applied. kaldi-logmel, kaldi-mfcc: as Kaldi "
-        + "and torchaudio compute them. librosa-logmel, librosa-mfcc: as librosa does. pcen: mel "
-        + "energies under an automatic gain. power: the power spectrum.", valueName: "name"))
-  var base = Base.model
-
-  @OptionGroup var frames: FrameOptions
-  @OptionGroup var filters: FilterOptions
-  @OptionGroup var elements: ElementOptions
 
   /// The front end that the options name.
   ///
@@ -69,6 +64,18 @@ struct FrontEndOptions: ParsableArguments {
   }
 }
 
+/// The front end to begin with.
+private struct BaseOption: ParsableArguments {
+  @Option(
+    name: .customLong("front-end"),
+    help: ArgumentHelp(
+      "The front end to begin with; the options below change its numbers. model: the rows that the "
+        + "model sees, before its mean and scale are applied. kaldi-logmel, kaldi-mfcc: as Kaldi "
+        + "and torchaudio compute them. librosa-logmel, librosa-mfcc: as librosa does. pcen: mel "
+        + "energies under an automatic gain. power: the power spectrum.", valueName: "name"))
+  var base = FrontEndOptions.Base.model
+}
+
 /// A front end, and what its running normalisation starts from.
 struct ChosenFrontEnd: Sendable {
   let frontEnd: FrontEnd
@@ -77,7 +84,7 @@ struct ChosenFrontEnd: Sendable {
 }
 
 /// How samples become frames.
-struct FrameOptions: ParsableArguments {
+private struct FrameOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Samples a second; recordings are resampled.", valueName: "hertz"))
   var sampleRate: Int?
 
@@ -130,14 +137,14 @@ struct FrameOptions: ParsableArguments {
 }
 
 /// How a spectrum becomes energies.
-struct FilterOptions: ParsableArguments {
+private struct FilterOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The filters: htk (Kaldi's), slaney (librosa's), or none, which leaves the power spectrum.",
       valueName: "name"))
   var melScale: FrontEnd.MelScale?
 
-  @Option(help: ArgumentHelp("Filters.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many filters.", valueName: "n"))
   var bins: Int?
 
   @Option(help: ArgumentHelp("Lower edge of the first filter.", valueName: "hertz"))
@@ -156,7 +163,7 @@ struct FilterOptions: ParsableArguments {
 }
 
 /// How energies become the elements of a row.
-struct ElementOptions: ParsableArguments {
+private struct ElementOptions: ParsableArguments {
   /// The kinds of `FrontEnd.Compression`.
   enum Compression: String, CaseIterable, ExpressibleByArgument {
     case linear, log, decibels, pcen
@@ -202,7 +209,8 @@ struct ElementOptions: ParsableArguments {
   var energy: Bool?
 
   @Option(
-    help: ArgumentHelp("Append differences in time: orders, 0 to 2.", valueName: "orders"))
+    help: ArgumentHelp("Append differences in time of so many orders, 0 to 2.", valueName: "orders")
+  )
   var deltas: Int?
 
   @Option(

@@ -131,12 +131,13 @@ package struct FeaturePlot {
     let pixelsPerSecond = Double(columnWidth) / (Double(rows.rowsPerColumn) * hop)
     let end = start + Double(rows.rows) * hop
     let isClock = end > 90
-    // Room for eight characters and as much again between them.
-    let most = max(2, plotWidth / 96)
+    // Room for a label and as much again between two of them.
+    let most = max(2, plotWidth / (isClock ? 96 : 72))
+    // The middle of the first frame lies a little behind 0, often by less than a pixel.
+    let first = start * pixelsPerSecond < 1 ? 0 : start
+    let range = first...max(first, end)
     let ticks =
-      isClock
-      ? Ticks.clock(in: max(0, start)...end, atMost: most)
-      : Ticks.decimal(in: max(0, start)...max(end, 0), atMost: most)
+      isClock ? Ticks.clock(in: range, atMost: most) : Ticks.decimal(in: range, atMost: most)
     for tick in ticks {
       let place = x + min(plotWidth - 1, max(0, Int((tick.value - start) * pixelsPerSecond)))
       drawing.addRectangle(x: place, y: y + 1, width: 1, height: Margin.tick)
