@@ -106,14 +106,16 @@ enum RealSpectrum {
     var middleUp = y + bin &* (plan.size / 2 &+ 1)
     var middleDown = y + bin &* (plan.size / 2 &- 1)
     var down = y + bin &* (plan.size &- 1)
+    var w = plan.joinTwiddles
     var k = 1
     while 2 &* k <= rows {
       FourStep.halves(plan, residues, pitch: pitch, row: k, into: lower)
       FourStep.halves(plan, residues, pitch: pitch, row: rows &- k, into: upper)
-      joinRows(plan, lower, upper, k, 0, up, middleUp, middleDown, down, gap, sink)
-      joinRows(plan, lower, upper, k, 1, up, middleUp, middleDown, down, gap, sink)
-      joinRows(plan, lower, upper, k, 2, up, middleUp, middleDown, down, gap, sink)
-      joinRows(plan, lower, upper, k, 3, up, middleUp, middleDown, down, gap, sink)
+      joinRows(lower, upper, w, 0, up, middleUp, middleDown, down, gap, sink)
+      joinRows(lower, upper, w, 1, up, middleUp, middleDown, down, gap, sink)
+      joinRows(lower, upper, w, 2, up, middleUp, middleDown, down, gap, sink)
+      joinRows(lower, upper, w, 3, up, middleUp, middleDown, down, gap, sink)
+      w += 8
       up += bin
       middleUp += bin
       middleDown -= bin
@@ -150,17 +152,17 @@ enum RealSpectrum {
   /// Points i and i + 4 of row k with their partners, 7 - i and 3 - i of row `rows - k`.
   @inline(__always)
   private static func joinRows<S: Sink>(
-    _ plan: TransformPlan, _ lower: Input, _ upper: Input, _ row: Int, _ i: Int, _ up: Output,
-    _ middleUp: Output, _ middleDown: Output, _ down: Output, _ gap: Int, _ sink: S.Type
+    _ lower: Input, _ upper: Input, _ w: Input, _ i: Int, _ up: Output, _ middleUp: Output,
+    _ middleDown: Output, _ down: Output, _ gap: Int, _ sink: S.Type
   ) {
     let (low, high) = FourStep.join(lower, i)
     let (highPartner, lowPartner) = FourStep.join(upper, 3 &- i)
-    let k = row &+ i &* plan.rows
-    let (a, b) = pair(low, lowPartner, twiddle(plan, k))
+    let turn = Complex<Lanes8>(broadcast: w + 2 &* i)
+    let (a, b) = pair(low, lowPartner, turn)
     S.store(a, up + i &* gap)
     S.store(b, down - i &* gap)
-    // Of the other two, the partner is the one below N / 2.
-    let (c, d) = pair(highPartner, high, twiddle(plan, plan.size / 2 &- k))
+    // Of the other two, the partner is the one below N / 2: w^(N/2-k) is -i conj w^k.
+    let (c, d) = pair(highPartner, high, Complex(-turn.im, -turn.re))
     S.store(c, middleDown - i &* gap)
     S.store(d, middleUp + i &* gap)
   }

@@ -11,6 +11,7 @@ struct TransformTables: ~Copyable {
   private let lanes: FloatBuffer
   private let rows: FloatBuffer
   private let real: FloatBuffer
+  private let join: FloatBuffer
 
   /// Makes the tables of a complex transform.
   ///
@@ -33,12 +34,18 @@ struct TransformTables: ~Copyable {
     rows = FloatBuffer(lanes == 8 ? Self.rowTwiddles(size: size, scale: scale) : [])
     // Vectors read up to eight entries behind the middle.
     let realCount = isHalfOfReal ? size / 2 + 9 : 0
-    let half = (0..<realCount).map { Self.root($0, of: 2 * size) }
-    real = FloatBuffer(half.map { Float($0.re) } + half.map { Float($0.im) })
+    let half = Self.quarterTurn(size: size, count: realCount)
+    real = FloatBuffer(half.map(\.re) + half.map(\.im))
+    join = FloatBuffer(
+      isHalfOfReal && lanes == 8
+        ? (1...length / 2).flatMap { k in
+          (0..<4).flatMap { i in [half[k + i * length].re, half[k + i * length].im] }
+        } : [])
     plan = TransformPlan(
       size: size, lanes: lanes, passes: factors.count, steps: steps, scale: Float(scale),
       passTwiddles: passes.pointer, laneTwiddles: self.lanes.pointer, rowTwiddles: rows.pointer,
-      realTwiddles: real.pointer, realCount: realCount)
+      realTwiddles: real.pointer, joinTwiddles: join.pointer,
+      realCount: realCount)
   }
 
   deinit { steps.deallocate() }
@@ -75,6 +82,19 @@ struct TransformTables: ~Copyable {
   private static func root(_ k: Int, of n: Int) -> (re: Double, im: Double) {
     let angle = -2 * Double.pi * Double(k % n) / Double(n)
     return (cos(angle), sin(angle))
+  }
+
+  /// exp(-pi i k / N) for k up to N / 2 and a little further, with the symmetry about N / 4 exact:
+  /// entry N / 2 - k is -i times the conjugate of entry k, to the last bit.
+  private static func quarterTurn(size: Int, count: Int) -> [(re: Float, im: Float)] {
+    (0..<count).map { k in
+      guard size % 2 == 0, 4 * k > size, 2 * k <= size else {
+        let w = root(k, of: 2 * size)
+        return (Float(w.re), Float(w.im))
+      }
+      let w = root(size / 2 - k, of: 2 * size)
+      return (Float(-w.im), Float(-w.re))
+    }
   }
 
   private static func pair(_ k: Int, of n: Int) -> [Float] {

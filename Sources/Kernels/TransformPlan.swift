@@ -35,6 +35,9 @@ public struct TransformPlan {
   /// For the transform of 2 N real samples: the real parts of `exp(-pi i k / N)` for k in
   /// 0 ..< `realCount`, then the imaginary ones.
   public var realTwiddles: UnsafePointer<Float>
+  /// The same for eight transforms: for row k from 1 to half of the rows the pairs of `realTwiddles`
+  /// at k, k + rows, k + 2 rows and k + 3 rows.
+  public var joinTwiddles: UnsafePointer<Float>
   /// N / 2 rounded up to what vectors read.
   public var realCount: Int
 
@@ -55,11 +58,13 @@ public struct TransformPlan {
   ///   - laneTwiddles: Table between the steps, for one transform.
   ///   - rowTwiddles: Table between the steps, for eight.
   ///   - realTwiddles: Table of the real transform.
+  ///   - joinTwiddles: Its rows for eight.
   ///   - realCount: Entries of it.
   public init(
     size: Int, lanes: Int, passes: Int, steps: UnsafePointer<Int32>, scale: Float,
     passTwiddles: UnsafePointer<Float>, laneTwiddles: UnsafePointer<Float>,
-    rowTwiddles: UnsafePointer<Float>, realTwiddles: UnsafePointer<Float>, realCount: Int
+    rowTwiddles: UnsafePointer<Float>, realTwiddles: UnsafePointer<Float>,
+    joinTwiddles: UnsafePointer<Float>, realCount: Int
   ) {
     self.size = size
     self.lanes = lanes
@@ -71,6 +76,7 @@ public struct TransformPlan {
     self.laneTwiddles = laneTwiddles
     self.rowTwiddles = rowTwiddles
     self.realTwiddles = realTwiddles
+    self.joinTwiddles = joinTwiddles
     self.realCount = realCount
   }
 }
