@@ -98,8 +98,8 @@ let package = Package(
     .executableTarget(
       name: "attnd",
       dependencies: [
-        "AudioInput", "FeatureExtraction", "StreamingAttention", "JSONText", "ModelFile",
-        "AttentionSocket", "CEmbedded", "CZlib",
+        "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
+        "ModelFile", "AttentionSocket", "CEmbedded", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
