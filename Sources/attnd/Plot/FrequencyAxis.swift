@@ -68,7 +68,8 @@ package struct FrequencyAxis: Sendable {
 extension FrontEnd.MelScale {
   /// The number of a frequency on the scale that the bins are equally spaced on.
   ///
-  /// HTK's and Slaney's mel, as `MelTriangles` has them (a test holds them together); hertz without filters.
+  /// HTK's and Slaney's mel, as `MelTriangles` has them (a test holds them together); hertz where
+  /// there are no filters.
   fileprivate func place(of hertz: Double) -> Double {
     switch self {
     case .htk: 1_127 * Glibc.log(1 + hertz / 700)
