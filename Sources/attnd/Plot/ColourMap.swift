@@ -18,8 +18,9 @@ package struct Colour: Sendable, Equatable {
 ///
 /// A path through Oklab (B. Ottosson: A perceptual color space for image processing, 2020): the
 /// lightness rises from 0.22 to 0.97, so that the order of values survives in grey; the hue turns
-/// from 265 to 465 degrees; the chroma is 0.04 + 0.135 sin(pi t)^0.8, which lies within sRGB all the way. The
-/// entries divide the path into pieces of one length, and length in Oklab is difference as seen.
+/// from 265 to 465 degrees; the chroma is 0.04 + 0.135 sin(pi t)^0.8, within sRGB all the
+/// way. The entries divide the path into pieces of one length, and length in Oklab is difference as
+/// seen.
 package enum ColourMap {
   /// Colours of the map, the darkest first.
   package static let size = 240

@@ -14,8 +14,8 @@ package struct FrequencyAxis: Sendable {
 
   /// The axis of a front end's rows.
   ///
-  /// A mel bin's middle is the peak of its filter; bins without filters have theirs at k / `fftSize`
-  /// of the rate.
+  /// A mel bin's middle is the peak of its filter; bin k of a spectrum has its own at
+  /// k / `fftSize` of the rate.
   package init(_ frontEnd: FrontEnd) {
     bins = frontEnd.bins
     scale = frontEnd.melScale
@@ -68,7 +68,8 @@ package struct FrequencyAxis: Sendable {
 extension FrontEnd.MelScale {
   /// The number of a frequency on the scale that the bins are equally spaced on.
   ///
-  /// HTK's and Slaney's mel, as MelFilterbank has them; hertz without filters.
+  /// HTK's and Slaney's mel, as `MelTriangles` has them (a test holds them together); hertz where
+  /// there are no filters.
   fileprivate func place(of hertz: Double) -> Double {
     switch self {
     case .htk: 1_127 * Glibc.log(1 + hertz / 700)
