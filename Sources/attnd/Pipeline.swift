@@ -77,7 +77,11 @@ package struct Pipeline: ~Copyable {
     let front = extractor.frontEnd
     let wanted = extractor.samples == 0 ? front.frameLength : front.hop
     let block = try source.read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]))
-    guard block.count > 0 else { return false }
+    guard block.count > 0 else {
+      // Rows that waited for samples after them, where the front end has such.
+      Self.advance(&extractor, &stream, &level, [].span, isLast: true, lost, nil, frame, detection)
+      return false
+    }
     if block.lostSamples > 0 {
       lost += block.lostSamples
       gap(Gap(position: position, samples: block.lostSamples))
@@ -85,19 +89,19 @@ package struct Pipeline: ~Copyable {
     let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count]).span
     level.push(samples)
     Self.advance(
-      &extractor, &stream, &level, samples, lost: lost, captured: block.captured, frame, detection)
+      &extractor, &stream, &level, samples, isLast: false, lost, block.captured, frame, detection)
     return true
   }
 
   /// The way of a block of samples, each part given to the next.
   private static func advance(
     _ extractor: inout FeatureExtractor, _ stream: inout AttentionStream,
-    _ level: inout LevelMeter, _ samples: Span<Float>, lost: Int, captured: Double?,
-    _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
+    _ level: inout LevelMeter, _ samples: Span<Float>, isLast: Bool, _ lost: Int,
+    _ captured: Double?, _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
   ) {
     let front = extractor.frontEnd
     var row = extractor.rows
-    extractor.push(samples) { values in
+    let take: (Span<Float>) -> Void = { values in
       let position = front.endPosition(ofRow: row) + lost
       row += 1
       guard stream.push(values, position: position) else { return }
@@ -106,5 +110,6 @@ package struct Pipeline: ~Copyable {
       frame(reading, stream)
       stream.forEachDetection(detection)
     }
+    if isLast { extractor.finish(take) } else { extractor.push(samples, take) }
   }
 }
