@@ -70,6 +70,7 @@ let package = Package(
     .systemLibrary(
       name: "CSndFile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
     .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     .target(name: "Kernels", swiftSettings: strict),
     .target(name: "CProcessor"),
@@ -97,8 +98,8 @@ let package = Package(
     .executableTarget(
       name: "attnd",
       dependencies: [
-        "AudioInput", "FeatureExtraction", "StreamingAttention", "JSONText", "ModelFile",
-        "AttentionSocket", "CEmbedded",
+        "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
+        "ModelFile", "AttentionSocket", "CEmbedded", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
@@ -125,7 +126,7 @@ let package = Package(
     tests(
       "ProgramTests",
       of: [
-        "attnd", "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile",
+        "attnd", "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "CZlib",
         "CAllocationCount",
       ]),
   ]

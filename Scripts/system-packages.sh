@@ -10,6 +10,7 @@ need() { # header, package
 need sndfile.h libsndfile1-dev
 need alsa/asoundlib.h libasound2-dev
 need soxr.h libsoxr-dev
+need zlib.h zlib1g-dev
 command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"
 
 if [ -n "$missing" ]; then

@@ -36,6 +36,8 @@ struct Complex<L: Lanes> {
   @inline(__always) static func * (a: Self, b: Self) -> Self {
     Self(L.fma(a.re, b.re, -(a.im * b.im)), L.fma(a.re, b.im, a.im * b.re))
   }
+  @inline(__always) static func * (a: Self, k: L) -> Self { Self(a.re * k, a.im * k) }
+
   /// a + k b for a real k.
   @inline(__always) static func fma(_ k: L, _ b: Self, _ a: Self) -> Self {
     Self(L.fma(k, b.re, a.re), L.fma(k, b.im, a.im))

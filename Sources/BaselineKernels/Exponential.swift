@@ -1,57 +1,66 @@
-/// exp, and the logistic function made from it, element by element.
+import Kernels
+
+/// exp, and the logistic function made from it.
 ///
-/// Straight-line code without branches, so that the compiler turns a loop over it into vector
-/// code. Every element is computed alike, wherever it stands: the same input gives the same bits.
+/// Straight-line code without branches. Every element is computed alike, wherever it stands: the same
+/// input gives the same bits.
 enum Exponential {
-  /// e to the power x, within 1 ulp; results below 2^-126 are zero.
+  /// e to the power x.
   ///
   /// Range reduction x = n ln 2 + r with ln 2 in two parts, then the polynomial of Cephes' `expf`
   /// (S. L. Moshier, Methods and Programs for Mathematical Functions, 1989), then n into the
   /// exponent.
   @inline(__always)
-  static func value(_ x: Float) -> Float {
+  static func value(_ x: Lanes8) -> Lanes8 {
+    func constant(_ value: Float) -> Lanes8 { Lanes8(repeating: value) }
     // The least floats whose exponentials are infinite, and 2^-126 or more.
-    let overflow: Float = 0x1.62e43p6
-    let underflow: Float = -0x1.5d589ep6
-    var clamped = x < overflow ? x : overflow
-    clamped = clamped > underflow ? clamped : underflow
+    let overflow = constant(0x1.62e43p6)
+    let underflow = constant(-0x1.5d589ep6)
+    var clamped = Lanes8.select(x, lessThan: overflow, x, else: overflow)
+    clamped = Lanes8.select(underflow, lessThan: clamped, clamped, else: underflow)
     // Adding 1.5 x 2^23 leaves the nearest integer in the low bits of the sum.
-    let magic: Float = 12_582_912
-    let shifted = fused(clamped, 1.442_695_04, magic)
+    let magic = constant(12_582_912)
+    let shifted = Lanes8.fma(clamped, constant(1.442_695_04), magic)
     let n = shifted - magic
-    var r = fused(n, -0.693_359_375, clamped)
-    r = fused(n, 2.121_944_4e-4, r)
-    var p: Float = 1.987_569_15e-4
-    p = fused(p, r, 1.398_199_950_7e-3)
-    p = fused(p, r, 8.333_451_907_3e-3)
-    p = fused(p, r, 4.166_579_589_4e-2)
-    p = fused(p, r, 1.666_666_545_9e-1)
-    p = fused(p, r, 5.000_000_120_1e-1)
-    let mantissa = fused(p, r * r, r) + 1
-    let scaled = Float(bitPattern: mantissa.bitPattern &+ (shifted.bitPattern &<< 23))
-    var result = x < underflow ? 0 : scaled
-    result = x >= overflow ? Float.infinity : result
-    return x == x ? result : Float.nan
+    var r = Lanes8.fma(n, constant(-0.693_359_375), clamped)
+    r = Lanes8.fma(n, constant(2.121_944_4e-4), r)
+    var p = constant(1.987_569_15e-4)
+    p = Lanes8.fma(p, r, constant(1.398_199_950_7e-3))
+    p = Lanes8.fma(p, r, constant(8.333_451_907_3e-3))
+    p = Lanes8.fma(p, r, constant(4.166_579_589_4e-2))
+    p = Lanes8.fma(p, r, constant(1.666_666_545_9e-1))
+    p = Lanes8.fma(p, r, constant(5.000_000_120_1e-1))
+    let mantissa = Lanes8.fma(p, r * r, r) + constant(1)
+    let scaled = Lanes8(bits: mantissa.bits &+ (shifted.bits &<< 23))
+    let infinity = constant(.infinity)
+    // A NaN is neither less than the one limit nor less than infinity.
+    var result = Lanes8.select(x, lessThan: overflow, scaled, else: x + infinity)
+    result = Lanes8.select(x, lessThan: underflow, constant(0), else: result)
+    return result
   }
 
-  /// 1 / (1 + e^-x), within 3 ulp.
+  /// 1 / (1 + e^-x)
   @inline(__always)
-  static func logistic(_ x: Float) -> Float { 1 / (1 + value(-x)) }
+  static func logistic(_ x: Lanes8) -> Lanes8 {
+    let one = Lanes8(repeating: 1)
+    return one / (one + value(-x))
+  }
 }
 
 extension Loops {
   public static func exp(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    for i in 0..<count { x[i] = Exponential.value(x[i]) }
+    Lanes8.map(x, count: count) { Exponential.value($0) }
   }
 
   public static func expSum(
     _ x: UnsafeMutablePointer<Float>, count: Int, minus maximum: Float
   ) -> Float {
-    for i in 0..<count { x[i] = Exponential.value(x[i] - maximum) }
+    let maxima = Lanes8(repeating: maximum)
+    Lanes8.map(x, count: count) { Exponential.value($0 - maxima) }
     return Reduction.sum(x, count: count)
   }
 
   public static func sigmoid(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    for i in 0..<count { x[i] = Exponential.logistic(x[i]) }
+    Lanes8.map(x, count: count) { Exponential.logistic($0) }
   }
 }

@@ -48,45 +48,58 @@ enum FourStep {
     }
   }
 
-  /// The first step of eight transforms: residue after residue, so that what a pass writes is still
-  /// in the nearest cache when the next one reads it.
+  /// The first step of eight transforms.
   ///
-  /// - Returns: The residues, and floats from one to the next; a line more than they are long, so
-  ///   that the same row of all of them does not fall into one set of the cache.
+  /// While all of it fits the nearest cache twice, the residues go through the passes side by side,
+  /// which loads each twiddle once for all of them. Beyond that (512 points and more; 1024 took 10 %
+  /// longer) residue after residue, so that what a pass writes is still there when the next reads it.
   @inline(__always)
-  static func residues(
-    _ plan: TransformPlan, _ x: Input, scratch: Output
-  ) -> (first: Output, pitch: Int) {
+  static func residues(_ plan: TransformPlan, _ x: Input, scratch: Output) -> Residues {
+    let a = scratch + joiningRoom
+    guard plan.rows > 32 else {
+      let room = 128 &* plan.rows
+      let result = Pass<Lanes8>.all(
+        plan, x, pitch: 128, Blocks.self, side: 8, scratch: a, a + room)
+      return Residues(first: Input(result), pitch: 16, row: 128)
+    }
+    // A line more than a residue is long, so that the same row of all of them does not fall into one
+    // set of the cache.
     let pitch = 16 &* (plan.rows &+ 1)
-    let result = scratch + (joiningRoom &+ 2 &* pitch)
-    let passes = scratch + joiningRoom
+    let result = a + 2 &* pitch
     for j in 0..<8 {
-      Pass<Lanes8>.all(
-        plan, x + 16 &* j, pitch: 128, .blocks, scratch: passes, passes + pitch,
+      _ = Pass<Lanes8>.all(
+        plan, x + 16 &* j, pitch: 128, Blocks.self, scratch: a, a + pitch,
         into: result + pitch &* j)
     }
-    return (result, pitch)
+    return Residues(first: Input(result), pitch: pitch, row: 16)
+  }
+
+  /// What the first step leaves: row k of residue j lies at `first + pitch j + row k`.
+  struct Residues {
+    let first: Input
+    let pitch: Int
+    let row: Int
   }
 
   /// The two transforms of four of row k: over the even residues, then over the odd ones.
   @inline(__always)
   static func halves(
-    _ plan: TransformPlan, _ residues: Input, pitch: Int, row k: Int, into y: Output
+    _ plan: TransformPlan, _ residues: Residues, row k: Int, into y: Output
   ) {
-    let p = residues + 16 &* k
-    let w = plan.rowTwiddles + 14 &* k
+    let (p, pitch) = (residues.first + residues.row &* k, residues.pitch)
+    let w = plan.rowTwiddles + 16 &* k
     let even = Butterfly<Lanes8>.four(
-      C(block: p), C(block: p + 2 &* pitch) * C(broadcast: w + 2),
-      C(block: p + 4 &* pitch) * C(broadcast: w + 6),
-      C(block: p + 6 &* pitch) * C(broadcast: w + 10))
+      C(block: p) * Lanes8(repeating: w[0]), C(block: p + 2 &* pitch) * C(broadcast: w + 4),
+      C(block: p + 4 &* pitch) * C(broadcast: w + 8),
+      C(block: p + 6 &* pitch) * C(broadcast: w + 12))
     even.0.store(block: y)
     even.1.store(block: y + 16)
     even.2.store(block: y + 32)
     even.3.store(block: y + 48)
     let odd = Butterfly<Lanes8>.four(
-      C(block: p + pitch) * C(broadcast: w), C(block: p + 3 &* pitch) * C(broadcast: w + 4),
-      C(block: p + 5 &* pitch) * C(broadcast: w + 8),
-      C(block: p + 7 &* pitch) * C(broadcast: w + 12))
+      C(block: p + pitch) * C(broadcast: w + 2), C(block: p + 3 &* pitch) * C(broadcast: w + 6),
+      C(block: p + 5 &* pitch) * C(broadcast: w + 10),
+      C(block: p + 7 &* pitch) * C(broadcast: w + 14))
     odd.0.store(block: y + 64)
     odd.1.store(block: y + 80)
     odd.2.store(block: y + 96)
@@ -102,10 +115,10 @@ enum FourStep {
   /// The second step of eight complex transforms.
   @inline(__always)
   static func finishEight(
-    _ plan: TransformPlan, _ residues: Input, pitch: Int, scratch: Output, into y: Output
+    _ plan: TransformPlan, _ residues: Residues, scratch: Output, into y: Output
   ) {
     for k in 0..<plan.rows {
-      halves(plan, residues, pitch: pitch, row: k, into: scratch)
+      halves(plan, residues, row: k, into: scratch)
       for i in 0..<4 {
         let (low, high) = join(Input(scratch), i)
         low.store(block: y + 16 &* (k &+ i &* plan.rows))

@@ -123,12 +123,32 @@ extension Loops {
     _ energy: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>, count: Int,
     smoothing: Float, gain: Float, bias: Float, power: Float, epsilon: Float
   ) {
-    let biasRoot = bias > 0 ? Logarithm.power(bias, power) : 0
-    for i in 0..<count {
-      let running = fused(smoothing, energy[i], (1 - smoothing) * mean[i])
-      mean[i] = running
-      let normalised = fused(energy[i], Logarithm.power(epsilon + running, -gain), bias)
-      energy[i] = Logarithm.power(normalised, power) - biasRoot
+    func constant(_ value: Float) -> Lanes8 { Lanes8(repeating: value) }
+    let (weight, keep) = (constant(smoothing), constant(1 - smoothing))
+    let (offset, exponent, negativeGain) = (constant(bias), constant(power), constant(-gain))
+    let biasRoot = bias > 0 ? Logarithm.power(offset, exponent) : constant(0)
+    func step(_ energy: Output, _ mean: Output) {
+      let running = Lanes8.fma(weight, Lanes8(energy), keep * Lanes8(mean))
+      running.store(mean)
+      let quiet = Logarithm.power(constant(epsilon) + running, negativeGain)
+      let normalised = Lanes8.fma(Lanes8(energy), quiet, offset)
+      (Logarithm.power(normalised, exponent) - biasRoot).store(energy)
+    }
+    let whole = count & ~7
+    var i = 0
+    while i < whole {
+      step(energy + i, mean + i)
+      i &+= 8
+    }
+    guard whole < count else { return }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 16) { memory in
+      guard let rest = memory.baseAddress else { return }
+      memory.initialize(repeating: 0)
+      rest.update(from: energy + whole, count: count - whole)
+      (rest + 8).update(from: mean + whole, count: count - whole)
+      step(rest, rest + 8)
+      (energy + whole).update(from: rest, count: count - whole)
+      (mean + whole).update(from: rest + 8, count: count - whole)
     }
   }
 

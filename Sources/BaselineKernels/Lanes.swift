@@ -68,6 +68,9 @@ struct Lanes8: Lanes {
   static func * (a: Self, b: Self) -> Self { Self(Builtin.fmul_Vec8xFPIEEE32(a.value, b.value)) }
 
   @inline(__always)
+  static func / (a: Self, b: Self) -> Self { Self(Builtin.fdiv_Vec8xFPIEEE32(a.value, b.value)) }
+
+  @inline(__always)
   static prefix func - (a: Self) -> Self { Self(Builtin.fneg_Vec8xFPIEEE32(a.value)) }
 
   @inline(__always)
@@ -153,6 +156,51 @@ struct Lanes8: Lanes {
       var vector = SIMD8<Float>()
       vector._storage._value = value
       return vector[0]
+    }
+  }
+
+  /// In each lane t where a < b, f elsewhere, also where either is NaN.
+  @inline(__always)
+  static func select(_ a: Self, lessThan b: Self, _ t: Self, else f: Self) -> Self {
+    Self(
+      Builtin.select_Vec8xInt1_Vec8xFPIEEE32(
+        Builtin.fcmp_olt_Vec8xFPIEEE32(a.value, b.value), t.value, f.value))
+  }
+
+  /// The bit patterns of the lanes.
+  var bits: SIMD8<Int32> {
+    @inline(__always) get {
+      var vector = SIMD8<Float>()
+      vector._storage._value = value
+      return unsafeBitCast(vector, to: SIMD8<Int32>.self)
+    }
+  }
+
+  @inline(__always)
+  init(bits: SIMD8<Int32>) { self.init(unsafeBitCast(bits, to: SIMD8<Float>.self)) }
+
+  /// The nearest floats to integers.
+  @inline(__always)
+  init(_ integers: SIMD8<Int32>) {
+    self.init(Builtin.sitofp_Vec8xInt32_Vec8xFPIEEE32(integers._storage._value))
+  }
+
+  /// Replaces each element of an array by a function of it, eight at a time; the last few travel
+  /// through a vector of their own, so that every element is computed alike.
+  @inline(__always)
+  static func map(_ x: Output, count: Int, _ body: (Self) -> Self) {
+    let whole = count & ~7
+    var i = 0
+    while i < whole {
+      body(Self(x + i)).store(x + i)
+      i &+= 8
+    }
+    guard whole < count else { return }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 8) { memory in
+      guard let rest = memory.baseAddress else { return }
+      for j in 0..<8 { rest[j] = whole &+ j < count ? x[whole &+ j] : 0 }
+      body(Self(rest)).store(rest)
+      for j in whole..<count { x[j] = rest[j &- whole] }
     }
   }
 

@@ -7,14 +7,12 @@ extension Loops {
   ) {
     let room = 2 &* plan.size &+ 128
     guard plan.lanes == 8 else {
-      let z = scratch + 2 &* room
-      plain(plan, pairs, scratch: scratch, into: z)
+      let z = plain(plan, pairs, scratch: scratch)
       for k in 0..<plan.size { (re[k], im[k]) = (z[2 &* k], z[2 &* k &+ 1]) }
       return
     }
-    let z = scratch + 2 &* room
-    Pass<Lanes8>.all(
-      plan, pairs, pitch: 16, .pairs, scratch: scratch, scratch + room, into: z)
+    let z = Pass<Lanes8>.all(
+      plan, pairs, pitch: 16, Pairs.self, scratch: scratch, scratch + room)
     FourStep.finish(plan, z, re: re, im: im)
   }
 
@@ -23,74 +21,73 @@ extension Loops {
     scratch: UnsafeMutablePointer<Float>
   ) {
     guard plan.lanes == 8 else {
-      Pass<Lanes8>.all(
-        plan, blocks, pitch: 16, .blocks, scratch: scratch, scratch + 16 &* plan.size,
+      _ = Pass<Lanes8>.all(
+        plan, blocks, pitch: 16, Blocks.self, scratch: scratch, scratch + 16 &* plan.size,
         into: result)
       return
     }
-    let (residues, pitch) = FourStep.residues(plan, blocks, scratch: scratch)
-    FourStep.finishEight(plan, residues, pitch: pitch, scratch: scratch, into: result)
+    let residues = FourStep.residues(plan, blocks, scratch: scratch)
+    FourStep.finishEight(plan, residues, scratch: scratch, into: result)
   }
 
   public static func spectrum(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>, re: UnsafeMutablePointer<Float>,
     im: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
+    let n = plan.size
     guard plan.lanes == 8 else {
-      let z = scratch + 4 &* plan.size
-      plain(plan, samples, scratch: scratch, into: z)
-      RealSpectrum.plain(plan, z) { (k: Int, x: Complex<Lane1>) in
-        (re[k], im[k]) = (x.re.value, x.im.value)
-      }
+      let z = plain(plan, samples, scratch: scratch)
+      let x = scratch + 4 &* n
+      RealSpectrum.plain(plan, z, x, Spectrum.self, Lane1.self)
+      for k in 0...n { (re[k], im[k]) = (x[2 &* k], x[2 &* k &+ 1]) }
       return
     }
-    let n = plan.size
     let (zr, zi) = halfTransform(plan, samples, scratch: scratch)
     RealSpectrum.split(plan, re: zr, im: zi) { k, up, down in
       up.store(re + k, im + k)
       down.re.reversed.store(re + (n &- k &- 7))
       down.im.reversed.store(im + (n &- k &- 7))
     }
-    (re[0], im[0]) = (zr[0] + zi[0], 0)
-    (re[n], im[n]) = (zr[0] - zi[0], 0)
-    (re[n / 2], im[n / 2]) = (zr[n / 2], -zi[n / 2])
+    let (first, last) = RealSpectrum.ends(Complex(Lane1(zr), Lane1(zi)))
+    first.store(re, im)
+    last.store(re + n, im + n)
+    RealSpectrum.middle(Complex(Lane1(zr + n / 2), Lane1(zi + n / 2))).store(re + n / 2, im + n / 2)
   }
 
   public static func spectrumEight(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>,
     into result: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
-    realEight(plan, samples, scratch: scratch) { k, x in x.store(block: result + 16 &* k) }
+    realEight(plan, samples, scratch: scratch, result, Spectrum.self)
   }
 
   public static func powerSpectrum(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>, into power: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
+    let n = plan.size
     guard plan.lanes == 8 else {
-      let z = scratch + 4 &* plan.size
-      plain(plan, samples, scratch: scratch, into: z)
-      RealSpectrum.plain(plan, z) { (k: Int, x: Complex<Lane1>) in x.power.store(power + k) }
+      let z = plain(plan, samples, scratch: scratch)
+      RealSpectrum.plain(plan, z, power, Power.self, Lane1.self)
       return
     }
-    let n = plan.size
     let (zr, zi) = halfTransform(plan, samples, scratch: scratch)
     RealSpectrum.split(plan, re: zr, im: zi) { k, up, down in
       up.power.store(power + k)
       down.power.reversed.store(power + (n &- k &- 7))
     }
-    // The same sums as in `joined`, which fuses nothing but re^2 + im^2.
-    let (first, last) = (zr[0] + zi[0], zr[0] - zi[0])
-    Complex(Lane1(first), Lane1(0)).power.store(power)
-    Complex(Lane1(last), Lane1(0)).power.store(power + n)
-    Complex(Lane1(zr[n / 2]), Lane1(-zi[n / 2])).power.store(power + n / 2)
+    let (first, last) = RealSpectrum.ends(Complex(Lane1(zr), Lane1(zi)))
+    Power.store(first, power)
+    Power.store(last, power + n)
+    Power.store(
+      RealSpectrum.middle(Complex(Lane1(zr + n / 2), Lane1(zi + n / 2))), power + n / 2)
   }
 
   public static func powerSpectrumEight(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>, into power: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    realEight(plan, samples, scratch: scratch) { k, x in x.power.store(power + 8 &* k) }
+    realEight(plan, samples, scratch: scratch, power, Power.self)
   }
 
   public static func unravel(
@@ -112,9 +109,10 @@ extension Loops {
 
   /// One transform of a plan with one lane: pairs -> pairs.
   @inline(__always)
-  private static func plain(_ plan: TransformPlan, _ pairs: Input, scratch: Output, into z: Output) {
-    Pass<Lane1>.all(
-      plan, pairs, pitch: 2, .blocks, scratch: scratch, scratch + 2 &* plan.size, into: z)
+  private static func plain(_ plan: TransformPlan, _ pairs: Input, scratch: Output) -> Input {
+    Input(
+      Pass<Lane1>.all(
+        plan, pairs, pitch: 2, Blocks.self, scratch: scratch, scratch + 2 &* plan.size))
   }
 
   /// The complex transform of 2 N samples taken as N pairs -> Z as two arrays in scratch.
@@ -123,29 +121,27 @@ extension Loops {
     _ plan: TransformPlan, _ samples: Input, scratch: Output
   ) -> (re: Input, im: Input) {
     let room = 2 &* plan.size &+ 128
-    let rows = scratch + 2 &* room
-    Pass<Lanes8>.all(
-      plan, samples, pitch: 16, .pairs, scratch: scratch, scratch + room, into: rows)
-    let (re, im) = (scratch, scratch + (plan.size &+ 16))
+    let rows = Pass<Lanes8>.all(
+      plan, samples, pitch: 16, Pairs.self, scratch: scratch, scratch + room)
+    let re = scratch + 2 &* room
+    let im = re + (plan.size &+ 16)
     FourStep.finish(plan, rows, re: re, im: im)
     return (Input(re), Input(im))
   }
 
-  /// Eight transforms of real samples; `store` is given every bin.
+  /// Eight transforms of real samples.
   @inline(__always)
-  private static func realEight(
-    _ plan: TransformPlan, _ samples: Input, scratch: Output,
-    _ store: (_ k: Int, _ x: Complex<Lanes8>) -> Void
+  private static func realEight<S: Sink>(
+    _ plan: TransformPlan, _ samples: Input, scratch: Output, _ y: Output, _ sink: S.Type
   ) {
     guard plan.lanes == 8 else {
-      let z = scratch + 32 &* plan.size
-      Pass<Lanes8>.all(
-        plan, samples, pitch: 16, .blocks, scratch: scratch, scratch + 16 &* plan.size, into: z)
-      RealSpectrum.plain(plan, z, store)
+      let z = Pass<Lanes8>.all(
+        plan, samples, pitch: 16, Blocks.self, scratch: scratch, scratch + 16 &* plan.size)
+      RealSpectrum.plain(plan, z, y, sink, Lanes8.self)
       return
     }
-    let (residues, pitch) = FourStep.residues(plan, samples, scratch: scratch)
-    RealSpectrum.joined(plan, residues, pitch: pitch, scratch: scratch, store)
+    let residues = FourStep.residues(plan, samples, scratch: scratch)
+    RealSpectrum.joined(plan, residues, scratch: scratch, y, sink)
   }
 
   @inline(__always)
@@ -161,9 +157,10 @@ extension Loops {
     while 2 &* k <= n {
       let (x, partner) = (bin(k), bin(n &- k))
       let even = Complex(half * (x.re + partner.re), half * (x.im - partner.im))
-      // The table holds w^k / 2, and w^-k is its conjugate.
+      // w^-k is the conjugate of w^k.
       let w = Complex(
-        L(repeating: plan.realTwiddles[k]), L(repeating: -plan.realTwiddles[plan.realCount &+ k]))
+        half * L(repeating: plan.realTwiddles[k]),
+        -half * L(repeating: plan.realTwiddles[plan.realCount &+ k]))
       let odd = Complex(x.re - partner.re, x.im + partner.im) * w
       // Z_k = E + i O, Z_(N-k) = conj E + i conj O
       Complex(even.im + odd.re, even.re - odd.im).store(block: y + 2 &* L.width &* k)

@@ -12,96 +12,81 @@ enum Pass<L: Lanes> {
     @inline(__always) get { 2 * L.width }
   }
 
-  /// How the elements of the first pass lie, and whether its input is samples.
-  enum Source {
-    /// Blocks.
-    case blocks
-    /// Pairs, sixteen floats an element, dealt into real and imaginary parts when loaded.
-    case pairs
-  }
-
-  /// All passes of a plan, over one residue.
+  /// All passes of a plan, over one residue, or over several side by side.
   ///
   /// - Parameters:
   ///   - plan: The radices and their tables.
   ///   - x: The first element.
-  ///   - pitch: Floats from one element of x to the next.
+  ///   - pitch: Floats from one element of one residue to the next.
   ///   - source: How an element of x lies.
-  ///   - a: Scratch, `plan.rows` blocks.
+  ///   - side: Residues side by side.
+  ///   - a: Scratch, `side` times `plan.rows` blocks.
   ///   - b: Scratch, as much again.
-  ///   - result: Receives the last pass, `plan.rows` blocks.
+  ///   - result: Receives the last pass, as many blocks; in the scratch when absent.
+  /// - Returns: Where the result is.
   @inline(__always)
   static func all(
-    _ plan: TransformPlan, _ x: Input, pitch: Int, _ source: Source, scratch a: Output,
-    _ b: Output, into result: Output
-  ) {
-    guard plan.passes > 0 else { return load(x, source).store(block: result) }
+    _ plan: TransformPlan, _ x: Input, pitch: Int, _ source: (some Source).Type,
+    side: Int = 1, scratch a: Output, _ b: Output, into result: Output? = nil
+  ) -> Output {
+    guard plan.passes > 0 else {
+      load(x, source).store(block: result ?? a)
+      return result ?? a
+    }
     var w = plan.passTwiddles
-    var n = plan.rows
-    var stride = 1
+    var stride = side
     var (from, to) = (b, a)
     for i in 0..<plan.passes {
-      let radix = Int(plan.radices[i])
-      if i == plan.passes &- 1 { to = result }
-      if i == 0 {
-        run(radix, x, to, w, n: n, stride: 1, pitch: pitch, source)
-      } else {
-        run(radix, Input(from), to, w, n: n, stride: stride, pitch: block, .blocks)
+      let (radix, m) = (Int(plan.steps[2 &* i]), Int(plan.steps[2 &* i &+ 1]))
+      // The last pass leaves every element where it took it from, so that it may write over its
+      // input: less memory to keep near.
+      if i == plan.passes &- 1 { to = result ?? (i == 0 ? a : from) }
+      // The last pass has sub-transforms of length 1 left, whose twiddles are 1.
+      switch (i == 0, m == 1) {
+      case (true, false): run(radix, x, to, w, m, side, pitch, source, Turned.self)
+      case (true, true): run(radix, x, to, w, m, side, pitch, source, Unturned.self)
+      case (false, false):
+        run(radix, Input(from), to, w, m, stride, 0, Blocks.self, Turned.self)
+      case (false, true):
+        run(radix, Input(from), to, w, m, stride, 0, Blocks.self, Unturned.self)
       }
-      w += 2 &* (radix &- 1) &* (n / radix)
-      n /= radix
+      w += 2 &* (radix &- 1) &* m
       stride = stride &* radix
       swap(&from, &to)
     }
+    return from
   }
 
-  /// One pass; the compiler writes a loop of its own for each radix, with and without twiddles.
+  /// One pass; the compiler writes a loop of its own for each radix, source and kind of twiddle.
   @inline(__always)
   private static func run(
-    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, n: Int, stride: Int, pitch: Int,
-    _ source: Source
+    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int,
+    _ source: (some Source).Type, _ twiddle: (some Twiddle).Type
   ) {
-    // The last pass has sub-transforms of length 1 left, whose twiddles are 1.
-    let isLast = n == radix
     switch radix {
-    case 2:
-      isLast
-        ? two(x, y, w, n, stride, pitch, source, turned: false)
-        : two(x, y, w, n, stride, pitch, source, turned: true)
-    case 3:
-      isLast
-        ? three(x, y, w, n, stride, pitch, source, turned: false)
-        : three(x, y, w, n, stride, pitch, source, turned: true)
-    case 4:
-      isLast
-        ? four(x, y, w, n, stride, pitch, source, turned: false)
-        : four(x, y, w, n, stride, pitch, source, turned: true)
-    case 5:
-      isLast
-        ? five(x, y, w, n, stride, pitch, source, turned: false)
-        : five(x, y, w, n, stride, pitch, source, turned: true)
-    default:
-      isLast
-        ? eight(x, y, w, n, stride, pitch, source, turned: false)
-        : eight(x, y, w, n, stride, pitch, source, turned: true)
+    case 2: two(x, y, w, m, stride, pitch, source, twiddle)
+    case 3: three(x, y, w, m, stride, pitch, source, twiddle)
+    case 4: four(x, y, w, m, stride, pitch, source, twiddle)
+    case 5: five(x, y, w, m, stride, pitch, source, twiddle)
+    default: eight(x, y, w, m, stride, pitch, source, twiddle)
     }
   }
 
-  /// The loops of a pass: `body` does one butterfly.
+  /// The loops of a pass: `factors` loads the twiddles of a place, `body` does one butterfly.
   ///
-  /// `x[q + stride (p + k m)] -> y[q + stride (r p + k)]` for p in 0 ..< m = n / r, q in 0 ..<
-  /// stride, k in 0 ..< r.
+  /// `x[q + stride (p + k m)] -> y[q + stride (r p + k)]` for p in 0 ..< m, q in 0 ..< stride, k in
+  /// 0 ..< r.
   @inline(__always)
-  private static func loop(
-    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int,
-    _ body: (_ from: Input, _ step: Int, _ to: Output, _ gap: Int, _ w: Input) -> Void
+  private static func loop<Factors>(
+    _ radix: Int, _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int,
+    factors: (Input) -> Factors,
+    _ body: (_ from: Input, _ step: Int, _ to: Output, _ gap: Int, _ w: Factors) -> Void
   ) {
-    let m = n / radix
     var (from, to, w) = (x, y, w)
     if stride == 1 {
       let step = m &* pitch
       for _ in 0..<m {
-        body(from, step, to, block, w)
+        body(from, step, to, block, factors(w))
         from += pitch
         to += radix &* block
         w += 2 &* (radix &- 1)
@@ -110,8 +95,9 @@ enum Pass<L: Lanes> {
     }
     let gap = stride &* block
     for _ in 0..<m {
+      let factors = factors(w)
       for _ in 0..<stride {
-        body(from, m &* gap, to, gap, w)
+        body(from, m &* gap, to, gap, factors)
         from += block
         to += block
       }
@@ -121,97 +107,125 @@ enum Pass<L: Lanes> {
   }
 
   @inline(__always)
-  private static func load(_ p: Input, _ source: Source) -> C {
-    switch source {
-    case .blocks: C(block: p)
-    case .pairs: C(dealing: p)
-    }
-  }
-
-  /// Stores an output of a butterfly, turned by its twiddle unless that is 1.
-  @inline(__always)
-  private static func store(_ y: C, _ to: Output, _ w: Input, turned: Bool) {
-    (turned ? y * C(broadcast: w) : y).store(block: to)
-  }
+  private static func load(_ p: Input, _ source: (some Source).Type) -> C { source.load(p) }
 
   @inline(__always)
-  private static func two(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func two<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(2, x, y, w, n, stride, pitch) { from, step, to, gap, w in
-      let y = Butterfly<L>.two(load(from, source), load(from + step, source))
+    loop(2, x, y, w, m, stride, pitch) { w -> C in T.factor(w) } _: { from, step, to, gap, w in
+      let y = Butterfly<L>.two(
+        S.load(from), S.load(from + step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
+      T.apply(y.1, w).store(block: to + gap)
     }
   }
 
   @inline(__always)
-  private static func three(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func three<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(3, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(3, x, y, w, m, stride, pitch) { w -> (C, C) in (T.factor(w), T.factor(w + 2)) } _: { from, step, to, gap, w in
       let y = Butterfly<L>.three(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
+      T.apply(y.1, w.0).store(block: to + gap)
+      T.apply(y.2, w.1).store(block: to + 2 &* gap)
     }
   }
 
   @inline(__always)
-  private static func four(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func four<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(4, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(4, x, y, w, m, stride, pitch) { w -> (C, C, C) in (T.factor(w), T.factor(w + 2), T.factor(w + 4)) } _: { from, step, to, gap, w in
       let y = Butterfly<L>.four(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source),
-        load(from + 3 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step),
+        S.load(from + 3 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
-      store(y.3, to + 3 &* gap, w + 4, turned: turned)
+      T.apply(y.1, w.0).store(block: to + gap)
+      T.apply(y.2, w.1).store(block: to + 2 &* gap)
+      T.apply(y.3, w.2).store(block: to + 3 &* gap)
     }
   }
 
   @inline(__always)
-  private static func five(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func five<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(5, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(5, x, y, w, m, stride, pitch) { $0 } _: { from, step, to, gap, w in
       let y = Butterfly<L>.five(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source),
-        load(from + 3 &* step, source), load(from + 4 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step),
+        S.load(from + 3 &* step), S.load(from + 4 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
-      store(y.3, to + 3 &* gap, w + 4, turned: turned)
-      store(y.4, to + 4 &* gap, w + 6, turned: turned)
+      T.apply(y.1, T.factor(w)).store(block: to + gap)
+      T.apply(y.2, T.factor(w + 2)).store(block: to + 2 &* gap)
+      T.apply(y.3, T.factor(w + 4)).store(block: to + 3 &* gap)
+      T.apply(y.4, T.factor(w + 6)).store(block: to + 4 &* gap)
     }
   }
 
   @inline(__always)
-  private static func eight(
-    _ x: Input, _ y: Output, _ w: Input, _ n: Int, _ stride: Int, _ pitch: Int, _ source: Source,
-    turned: Bool
+  private static func eight<S: Source, T: Twiddle>(
+    _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(8, x, y, w, n, stride, pitch) { from, step, to, gap, w in
+    loop(8, x, y, w, m, stride, pitch) { $0 } _: { from, step, to, gap, w in
       let y = Butterfly<L>.eight(
-        load(from, source), load(from + step, source), load(from + 2 &* step, source),
-        load(from + 3 &* step, source), load(from + 4 &* step, source),
-        load(from + 5 &* step, source), load(from + 6 &* step, source),
-        load(from + 7 &* step, source))
+        S.load(from), S.load(from + step), S.load(from + 2 &* step),
+        S.load(from + 3 &* step), S.load(from + 4 &* step), S.load(from + 5 &* step),
+        S.load(from + 6 &* step), S.load(from + 7 &* step))
       y.0.store(block: to)
-      store(y.1, to + gap, w, turned: turned)
-      store(y.2, to + 2 &* gap, w + 2, turned: turned)
-      store(y.3, to + 3 &* gap, w + 4, turned: turned)
-      store(y.4, to + 4 &* gap, w + 6, turned: turned)
-      store(y.5, to + 5 &* gap, w + 8, turned: turned)
-      store(y.6, to + 6 &* gap, w + 10, turned: turned)
-      store(y.7, to + 7 &* gap, w + 12, turned: turned)
+      T.apply(y.1, T.factor(w)).store(block: to + gap)
+      T.apply(y.2, T.factor(w + 2)).store(block: to + 2 &* gap)
+      T.apply(y.3, T.factor(w + 4)).store(block: to + 3 &* gap)
+      T.apply(y.4, T.factor(w + 6)).store(block: to + 4 &* gap)
+      T.apply(y.5, T.factor(w + 8)).store(block: to + 5 &* gap)
+      T.apply(y.6, T.factor(w + 10)).store(block: to + 6 &* gap)
+      T.apply(y.7, T.factor(w + 12)).store(block: to + 7 &* gap)
     }
   }
+}
+
+/// How the elements of a pass's input lie.
+protocol Source {
+  static func load<L: Lanes>(_ p: Input) -> Complex<L>
+}
+
+/// As blocks.
+enum Blocks: Source {
+  @inline(__always)
+  static func load<L: Lanes>(_ p: Input) -> Complex<L> { Complex(block: p) }
+}
+
+/// As pairs, dealt into real and imaginary parts when loaded.
+enum Pairs: Source {
+  @inline(__always)
+  static func load<L: Lanes>(_ p: Input) -> Complex<L> { Complex(dealing: p) }
+}
+
+/// Whether the outputs of a butterfly are turned. A type, not a flag, so that the loop that needs
+/// no twiddles is compiled without them.
+protocol Twiddle {
+  static func factor<L: Lanes>(_ w: Input) -> Complex<L>
+  static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L>
+}
+
+/// Turned by their twiddles.
+enum Turned: Twiddle {
+  @inline(__always)
+  static func factor<L: Lanes>(_ w: Input) -> Complex<L> { Complex(broadcast: w) }
+
+  @inline(__always)
+  static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L> { y * factor }
+}
+
+/// The twiddles are 1, and never read.
+enum Unturned: Twiddle {
+  @inline(__always)
+  static func factor<L: Lanes>(_ w: Input) -> Complex<L> {
+    Complex(L(repeating: 1), L(repeating: 0))
+  }
+
+  @inline(__always)
+  static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L> { y }
 }

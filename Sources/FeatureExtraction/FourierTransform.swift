@@ -92,7 +92,7 @@ public struct FourierTransform: ~Copyable {
     precondition(re.count == bins && im.count == bins, "A spectrum has size / 2 + 1 bins")
     precondition(samples.count == size, "A frame has as many samples as the transform")
     let plan = tables.plan
-    let scale = 1 / Float(plan.size)
+    let scale = 1 / (Float(plan.size) * plan.scale)
     guard isEven else {
       for k in 0..<size {
         // X_(n-k) is conj X_k; the parts exchanged, so that a forward transform is the inverse.
@@ -128,7 +128,7 @@ public struct FourierTransform: ~Copyable {
     precondition(spectrum.count == 16 * bins, "Eight spectra have sixteen floats a bin")
     precondition(samples.count == 8 * size, "Eight frames have as many samples each")
     let plan = tables.plan
-    let scale = 1 / Float(plan.size)
+    let scale = 1 / (Float(plan.size) * plan.scale)
     let blocks = FloatBuffer(count: 16 * plan.size)
     if isEven {
       spectrum.withUnsafeBufferPointer { buffer in

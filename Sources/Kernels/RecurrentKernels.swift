@@ -24,7 +24,7 @@ public protocol RecurrentKernels {
   /// `h' = (1 - z) n + z h`.
   ///
   /// - Parameters:
-  ///   - input: a, three times `units`; replaced by r, z and n.
+  ///   - input: a, three times `units`; scratch afterwards.
   ///   - hidden: g, three times `units`.
   ///   - state: h, replaced by h'.
   ///   - units: Width of the layer.

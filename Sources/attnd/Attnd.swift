@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import KernelDispatch
 
 /// The program: parse, run, one line on error, exit code.
 @main
@@ -10,13 +11,14 @@ struct Attnd: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       RunCommand.self, BatchCommand.self, WatchCommand.self, DemoCommand.self,
-      FeaturesCommand.self, ModelCommand.self, DevicesCommand.self,
+      FeaturesCommand.self, ModelCommand.self, DevicesCommand.self, BenchCommand.self,
     ])
 
   static func main() async {
     // A reader that goes away is no reason to die; writes to it fail with EPIPE instead.
     signal(SIGPIPE, SIG_IGN)
     do {
+      try checkInstructionSet()
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
@@ -30,6 +32,17 @@ struct Attnd: AsyncParsableCommand {
       StandardError.write("attnd: \(error)\n")
       Self.exit(withError: code)
     }
+  }
+}
+
+/// Refuses an `ATTND_KERNELS` that names no instruction set, or one that isn't here.
+private func checkInstructionSet() throws {
+  guard let name = InstructionSet.requestedName else { return }
+  let available = InstructionSet.available.map(\.rawValue).joined(separator: ", ")
+  guard InstructionSet.requested?.isAvailable == true else {
+    throw Failure(
+      .configuration,
+      "environment: \(InstructionSet.variable)=\(name): this machine has \(available)")
   }
 }
 

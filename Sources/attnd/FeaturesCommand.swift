@@ -3,140 +3,138 @@ import AudioInput
 import FeatureExtraction
 import ModelFile
 
-/// Recordings -> feature rows as .npy files.
+/// Recordings -> feature rows, as arrays or lines, and pictures of them.
 struct FeaturesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "features",
-    abstract: "Write the feature rows of recordings as NumPy arrays.",
+    abstract: "Write the feature rows of recordings, or draw them.",
     discussion: """
-      Each recording becomes DIR/NAME.npy: float32, [rows, bins], a row for each hop of the model's \
-      front end, before its mean and scale are applied. They are the rows that the model sees, so \
+      Each recording becomes DIR/NAME.npy: float32, [rows, elements], a row for each hop. Without \
+      options they are the rows that the model sees, before its mean and scale are applied, so \
       what is trained on them agrees with what runs later, bit for bit.
 
         attnd features --out rows/ *.wav
-        find corpus -name '*.flac' | attnd features --root corpus --out rows/ -
         python3 -c "import numpy; print(numpy.load('rows/hello.npy').shape)"
+        find corpus -name '*.flac' | attnd features --root corpus --out rows/ -
+        attnd features --front-end librosa-logmel --bins 64 --hop 320 hello.wav
+        attnd features --format jsonl --out - hello.wav | jq .values[0]
+        attnd features --plot hello.png hello.wav
+        attnd features --front-end power --plot pictures/ --plot-format svg *.wav
+
+      As JSON Lines each row is an object on a line of its own: file, row (from 0), time (the end \
+      of its frame, seconds), sample (the same in samples), values. With --out - arrays stand one \
+      after another, in the order of the recordings, as numpy.load reads them from one file.
+
+      Pictures show time to the right and frequency (or coefficients) upwards. A pixel column is a \
+      hop; long recordings are drawn with the mean of several hops in each.
 
       Ends with 65 when a recording could not be read to its end; the others are written.
       """)
 
-  enum CompressionChoice: String, CaseIterable, ExpressibleByArgument {
-    case linear, log
-  }
-
   @OptionGroup var input: InputFiles
+  @OptionGroup(title: "Output") var output: FeatureOutput
   @OptionGroup var model: ModelOptions
-
-  @Option(
-    help: ArgumentHelp("Folder to write to; made when missing.", valueName: "dir"),
-    completion: .directory)
-  var out = "."
-
-  @Option(
-    help: ArgumentHelp(
-      "Keep the folders of each recording below this one, so that equal names do not collide.",
-      valueName: "dir"),
-    completion: .directory)
-  var root: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "What becomes of a mel energy: linear (as it is) or log (natural, Kaldi's floor) "
-        + "(default: what the model does).", valueName: "kind"))
-  var compression: CompressionChoice?
-
-  @Option(
-    help: ArgumentHelp("Mel bins, the length of a row (default: the model's).", valueName: "n"))
-  var bins: Int?
+  @OptionGroup var frontEnd: FrontEndOptions
 
   func run() async throws {
+    if model.model != nil, frontEnd.base != .model {
+      throw Failure(
+        .validationFailure,
+        "--model and --front-end \(frontEnd.base.rawValue) exclude one another: a recording's rows "
+          + "have one front end")
+    }
     let settings = try model.resolve(jobs: input.jobs)
-    let frontEnd = try chosenFrontEnd(settings.loadModel().frontEnd)
-    let recordings = try input.paths().map { path in (path, try target(of: path)) }
-    try refuseCollisions(recordings)
+    let chosen = try frontEnd.resolve { try settings.loadModel() }
+    let recordings = try output.plan(input.paths())
+    let work = FeatureWork(
+      readers: FeatureReaders(chosen), frontEnd: chosen.frontEnd, channels: settings.channels,
+      format: output.format)
 
-    let channels = settings.channels
     var progress = ProgressBar(total: recordings.count, unit: "recordings")
     var failed = 0
     try await inOrder(
       recordings, jobs: settings.jobs,
-      work: { path, target in
-        Swift.Result { try writeRows(of: path, to: target, frontEnd: frontEnd, channels: channels) }
-      },
+      work: { recording in Swift.Result { try work.run(recording) } },
       finished: { progress.advance() },
       emit: { result in
-        guard case .failure(let error) = result else { return }
-        progress.clear()
+        switch result {
+        case .success(let bytes): try StandardOutput.write(bytes)
         // What cannot be written for one recording cannot be written for the others.
-        if error is Failure || error is BrokenPipe { throw error }
-        failed += 1
-        StandardError.write("attnd: \(error)\n")
+        case .failure(let error) where error is Failure || error is BrokenPipe:
+          progress.clear()
+          throw error
+        case .failure(let error):
+          progress.clear()
+          failed += 1
+          StandardError.write("attnd: \(error)\n")
+        }
       })
     progress.clear()
     try endOfBatch(failed: failed, of: recordings.count, "recordings")
   }
+}
 
-  /// The model's front end with what the options say otherwise.
-  private func chosenFrontEnd(_ modelled: FrontEnd) throws -> FrontEnd {
-    var frontEnd = modelled
-    if let bins { frontEnd.bins = bins }
-    switch compression {
-    case .linear: frontEnd.compression = .linear
-    case .log: frontEnd.compression = .log(floor: 0x1p-23)
-    case nil: break
+/// What is done with each recording, on any thread.
+private struct FeatureWork: Sendable {
+  let readers: FeatureReaders
+  let frontEnd: FrontEnd
+  let channels: ChannelSelection
+  let format: RowFormat
+
+  /// Writes a recording's rows and draws them, as its plan says.
+  ///
+  /// - Returns: What is to go to standard output.
+  func run(_ recording: FeatureOutput.Recording) throws -> [UInt8] {
+    var writer = try recording.rows.map { target in
+      RowWriter(
+        format, frontEnd, of: recording.path, to: try target.path.map { try OutputFile($0) })
     }
-    try frontEnd.validate()
-    return frontEnd
+    var pool = recording.picture.map { _ in FeaturePlot.pool(for: frontEnd) }
+    try readers.withReader { reader in
+      try reader.read(
+        recording.path, channels: channels,
+        begin: { writer?.reserve(rows: $0) },
+        row: { row in
+          writer?.add(row)
+          pool?.add(row)
+        },
+        afterBlock: { try writer?.relieve() })
+    }
+    var bytes = try writer?.finish() ?? []
+    if let picture = recording.picture, let pool {
+      bytes += try draw(pool, recording.path, to: picture)
+    }
+    return bytes
   }
 
-  /// Where a recording's rows go: its name without extension, below its folders if asked.
-  private func target(of path: String) throws -> String {
-    var name = path
-    if let root {
-      let prefix = root.hasSuffix("/") ? root : root + "/"
-      guard path.hasPrefix(prefix) else {
-        throw Failure(.noInput, "\(path): does not lie below --root \(root)")
+  /// Draws a recording.
+  ///
+  /// - Returns: What is to go to standard output.
+  private func draw(
+    _ pool: PooledRows, _ path: String, to picture: FeatureOutput.Picture
+  ) throws -> [UInt8] {
+    guard pool.rows > 0 else {
+      throw NothingToDraw(path: path, frameLength: frontEnd.frameLength)
+    }
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let drawing = FeaturePlot(title: name, frontEnd: frontEnd, rows: pool).drawing
+    let bytes =
+      switch picture.format {
+      case .png: drawing.png
+      case .svg: drawing.svg
       }
-      name = String(path.dropFirst(prefix.count))
-    } else if let slash = path.lastIndex(of: "/") {
-      name = String(path[path.index(after: slash)...])
-    }
-    let file = name.split(separator: "/").last ?? ""
-    if let dot = file.lastIndex(of: "."), dot > file.startIndex {
-      name = String(name.dropLast(file.distance(from: dot, to: file.endIndex)))
-    }
-    return "\(out)/\(name).npy"
-  }
-
-  private func refuseCollisions(_ recordings: [(path: String, target: String)]) throws {
-    var owners: [String: String] = [:]
-    for (path, target) in recordings {
-      if let other = owners.updateValue(path, forKey: target) {
-        throw Failure(
-          .cannotCreate,
-          "\(other) and \(path) would both be written to \(target); give --root to keep folders")
-      }
-    }
+    guard let target = picture.target.path else { return bytes }
+    try writeFile(target, bytes)
+    return []
   }
 }
 
-/// Reads one recording whole and writes its rows.
-private func writeRows(
-  of path: String, to target: String, frontEnd: FrontEnd, channels: ChannelSelection
-) throws {
-  let source = try SoundFile(path: path, sampleRate: frontEnd.sampleRate, channels: channels)
-  var extractor = try FeatureExtractor(frontEnd)
-  var values: [Float] = []
-  let append: (Span<Float>) -> Void = { row in
-    for i in row.indices { values.append(row[i]) }
+/// A recording that is shorter than a frame.
+private struct NothingToDraw: Error, CustomStringConvertible {
+  let path: String
+  let frameLength: Int
+
+  var description: String {
+    "\(path): has no row to draw: it is shorter than a frame of \(frameLength) samples"
   }
-  let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 16_384)
-  defer { buffer.deallocate() }
-  while true {
-    let block = try source.read(into: buffer)
-    guard block.count > 0 else { break }
-    extractor.push(UnsafeBufferPointer(rebasing: buffer[..<block.count]).span, append)
-  }
-  extractor.finish(append)
-  try writeFile(target, NumPyFile.bytes(values, columns: frontEnd.rowLength))
 }

@@ -1,21 +1,23 @@
-/// Arrays of float32 in NumPy's format 1.0 (NumPy Enhancement Proposal 1): rows, C order, little
-/// endian.
+/// Arrays of float32 in NumPy's format 1.0 (NumPy Enhancement Proposal 1): rows, C order, the
+/// machine's order of bytes.
 package enum NumPyFile {
-  /// The bytes of a file with an array of `rows.count / columns` rows.
-  package static func bytes(_ values: [Float], columns: Int) -> [UInt8] {
-    let rows = columns > 0 ? values.count / columns : 0
-    var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
-    // Magic, version, length and header fill whole blocks of 64 bytes, the last a newline.
-    let padding = 63 - (10 + header.utf8.count) % 64
-    header += String(repeating: " ", count: padding) + "\n"
-    let length = UInt16(header.utf8.count)
+  /// Bytes before the first number, whatever the array's size: it can be written before the size is
+  /// known, and then again.
+  package static let headerSize = 128
 
-    var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
-    bytes += [UInt8(length & 0xFF), UInt8(length >> 8)] + Array(header.utf8)
-    bytes.reserveCapacity(bytes.count + 4 * values.count)
-    for value in values {
-      withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-    return bytes
+  /// The bytes before the first number.
+  ///
+  /// - Parameters:
+  ///   - rows: Rows of the array, 0 or more.
+  ///   - columns: Numbers of a row.
+  /// - Returns: `headerSize` bytes: two blocks of 64, as NumPy aligns its arrays.
+  package static func header(rows: Int, columns: Int) -> [UInt8] {
+    let order = 1.littleEndian == 1 ? "<" : ">"
+    let text = "{'descr': '\(order)f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
+    // Magic, version and length are ten bytes; the last of all is a newline.
+    let length = headerSize - 10
+    var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length), 0] + Array(text.utf8)
+    bytes += [UInt8](repeating: UInt8(ascii: " "), count: headerSize - 1 - bytes.count)
+    return bytes + [UInt8(ascii: "\n")]
   }
 }

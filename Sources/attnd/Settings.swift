@@ -1,6 +1,7 @@
 import AudioInput
 import Configuration
 import Glibc
+import KernelDispatch
 import Logging
 import ModelFile
 
@@ -86,7 +87,9 @@ package struct Settings: Sendable {
   /// - Parameter environment: The process's environment.
   /// - Returns: The lines, in the order of the names.
   package static func warnings(about environment: [String: String]) -> [String] {
-    let others = ["ATTND_CONFIG", "ATTND_DATA", "ATTND_GOLDEN", "ATTND_TEST_SEED"]
+    let others = [
+      "ATTND_CONFIG", "ATTND_DATA", "ATTND_GOLDEN", "ATTND_TEST_SEED", InstructionSet.variable,
+    ]
     let prefix = "ATTND_"
     let known = SettingsTable.entries.map(\.environmentName) + others
     return environment.keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }.sorted().map {

@@ -19,13 +19,14 @@ enum ModuleRules {
     ],
     "attnd": [
       "AudioInput", "FeatureExtraction", "StreamingAttention", "JSONText", "ModelFile",
-      "AttentionSocket", "CEmbedded", "ArgumentParser", "Configuration", "FoundationEssentials",
-      "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals", "Yams",
+      "AttentionSocket", "CEmbedded", "CZlib", "ArgumentParser", "Configuration",
+      "FoundationEssentials", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
+      "UnixSignals", "Yams",
     ],
   ]
 
   /// Folders of C, which import nothing.
-  static let foldersOfC: Set<String> = ["CALSA", "CEmbedded", "CSndFile", "CSoxr"]
+  static let foldersOfC: Set<String> = ["CALSA", "CEmbedded", "CSndFile", "CSoxr", "CZlib"]
 }
 
 /// The module that a line imports, nil when it imports none.

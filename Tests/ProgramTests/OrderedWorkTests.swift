@@ -56,17 +56,3 @@ struct OrderedWorkTests {
     }
   }
 }
-
-@Suite("NumPy files")
-struct NumPyFileTests {
-  @Test(
-    "An array is read back as it was, its data on a 64-byte boundary", arguments: [0, 1, 3, 500])
-  func roundTrip(rows: Int) throws {
-    let values = (0..<rows * 40).map { Float($0) * 0.25 - 7 }
-    let bytes = NumPyFile.bytes(values, columns: 40)
-    let array = try GoldenArray(npy: bytes, name: "written")
-    #expect(array.shape == [rows, 40])
-    #expect(try array.floats == values)
-    #expect((bytes.count - 4 * values.count) % 64 == 0)
-  }
-}
