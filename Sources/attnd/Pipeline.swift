@@ -78,8 +78,8 @@ package struct Pipeline: ~Copyable {
     let wanted = extractor.samples == 0 ? front.frameLength : front.hop
     let block = try source.read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]))
     guard block.count > 0 else {
-      // Rows that waited for samples after them, where the front end has such.
-      Self.advance(&extractor, &stream, &level, [].span, isLast: true, lost, nil, frame, detection)
+      Self.advance(
+        &extractor, &stream, &level, nil, lost: lost, captured: nil, frame, detection)
       return false
     }
     if block.lostSamples > 0 {
@@ -89,19 +89,20 @@ package struct Pipeline: ~Copyable {
     let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count]).span
     level.push(samples)
     Self.advance(
-      &extractor, &stream, &level, samples, isLast: false, lost, block.captured, frame, detection)
+      &extractor, &stream, &level, samples, lost: lost, captured: block.captured, frame, detection)
     return true
   }
 
-  /// The way of a block of samples, each part given to the next.
+  /// The way of a block of samples, each part given to the next; of none at the end of the source,
+  /// where rows may have waited for more.
   private static func advance(
     _ extractor: inout FeatureExtractor, _ stream: inout AttentionStream,
-    _ level: inout LevelMeter, _ samples: Span<Float>, isLast: Bool, _ lost: Int,
-    _ captured: Double?, _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
+    _ level: inout LevelMeter, _ samples: Span<Float>?, lost: Int, captured: Double?,
+    _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
   ) {
     let front = extractor.frontEnd
     var row = extractor.rows
-    let take: (Span<Float>) -> Void = { values in
+    func take(_ values: Span<Float>, _ stream: inout AttentionStream, _ level: inout LevelMeter) {
       let position = front.endPosition(ofRow: row) + lost
       row += 1
       guard stream.push(values, position: position) else { return }
@@ -110,6 +111,10 @@ package struct Pipeline: ~Copyable {
       frame(reading, stream)
       stream.forEachDetection(detection)
     }
-    if isLast { extractor.finish(take) } else { extractor.push(samples, take) }
+    if let samples {
+      extractor.push(samples) { take($0, &stream, &level) }
+    } else {
+      extractor.finish { take($0, &stream, &level) }
+    }
   }
 }
