@@ -80,8 +80,11 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "AudioInput", dependencies: ["CALSA", "CSndFile", "CSoxr"], swiftSettings: strict),
-    .target(name: "FeatureExtraction", dependencies: ["Kernels", "KernelDispatch"], swiftSettings: strict),
-    .target(name: "StreamingAttention", dependencies: ["Kernels", "KernelDispatch"], swiftSettings: strict),
+    .target(
+      name: "FeatureExtraction", dependencies: ["Kernels", "KernelDispatch"], swiftSettings: strict),
+    .target(
+      name: "StreamingAttention", dependencies: ["Kernels", "KernelDispatch"], swiftSettings: strict
+    ),
     .target(name: "JSONText", swiftSettings: strict),
     .target(
       name: "ModelFile", dependencies: ["FeatureExtraction", "StreamingAttention", "JSONText"],

@@ -9,8 +9,12 @@ import Testing
 enum ModuleRules {
   static let allowed: [String: Set<String>] = [
     "Kernels": [],
-    "FeatureExtraction": ["Kernels", "Glibc"],
-    "StreamingAttention": ["Kernels", "Glibc"],
+    "BaselineKernels": ["Kernels", "Builtin"],
+    "KernelDispatch": [
+      "Kernels", "BaselineKernels", "kernelsV3", "kernelsV4", "CProcessor", "Glibc",
+    ],
+    "FeatureExtraction": ["Kernels", "KernelDispatch", "Glibc"],
+    "StreamingAttention": ["Kernels", "KernelDispatch", "Glibc"],
     "JSONText": [],
     "ModelFile": ["FeatureExtraction", "StreamingAttention", "JSONText", "Glibc"],
     "AudioInput": ["CALSA", "CSndFile", "CSoxr", "Synchronization", "Glibc"],
@@ -18,15 +22,20 @@ enum ModuleRules {
       "JSONText", "NIOCore", "NIOPosix", "Logging", "Synchronization", "Glibc",
     ],
     "attnd": [
-      "AudioInput", "FeatureExtraction", "StreamingAttention", "JSONText", "ModelFile",
-      "AttentionSocket", "CEmbedded", "CZlib", "ArgumentParser", "Configuration",
+      "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
+      "ModelFile", "AttentionSocket", "CEmbedded", "CZlib", "ArgumentParser", "Configuration",
       "FoundationEssentials", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
       "UnixSignals", "Yams",
     ],
   ]
 
   /// Folders of C, which import nothing.
-  static let foldersOfC: Set<String> = ["CALSA", "CEmbedded", "CSndFile", "CSoxr", "CZlib"]
+  static let foldersOfC: Set<String> = [
+    "CALSA", "CEmbedded", "CProcessor", "CSndFile", "CSoxr", "CZlib",
+  ]
+
+  /// Links to the folder whose sources are built again, for a newer processor.
+  static let links = ["kernelsV3": "BaselineKernels", "kernelsV4": "BaselineKernels"]
 }
 
 /// The module that a line imports, nil when it imports none.
@@ -58,7 +67,9 @@ struct ImportTests {
   @Test("Every import in Sources is one that its module may have")
   func imports() throws {
     let folders = Set(try FileManager.default.contentsOfDirectory(atPath: Self.sources))
-    #expect(folders == ModuleRules.foldersOfC.union(ModuleRules.allowed.keys))
+    #expect(
+      folders
+        == ModuleRules.foldersOfC.union(ModuleRules.allowed.keys).union(ModuleRules.links.keys))
     for (module, allowed) in ModuleRules.allowed.sorted(by: { $0.key < $1.key }) {
       let folder = "\(Self.sources)/\(module)"
       let files = try FileManager.default.subpathsOfDirectory(atPath: folder).sorted()
@@ -76,6 +87,17 @@ struct ImportTests {
         }
       }
     }
+  }
+
+  @Test("The kernels for newer processors are the baseline's sources, through links")
+  func links() throws {
+    for (name, folder) in ModuleRules.links {
+      let destination = try FileManager.default.destinationOfSymbolicLink(
+        atPath: "\(Self.sources)/\(name)")
+      #expect(destination == folder, "Sources/\(name)")
+    }
+    // Linked in the order of their names: a symbol that all should share is the baseline's.
+    #expect(ModuleRules.links.keys.allSatisfy { $0 > "attnd" && $0 > "KernelDispatch" })
   }
 
   @Test("Nobody may import Foundation, which would add 58 MB to the binary")

@@ -29,9 +29,9 @@ private struct Kernel: ~Copyable {
   let tables: TransformTables
   let place: String
 
-  init(_ set: InstructionSet, size: Int) {
+  init(_ set: InstructionSet, size: Int, isHalfOfReal: Bool) {
     self.set = set
-    tables = TransformTables(size: size, isHalfOfReal: true)
+    tables = TransformTables(size: size, isHalfOfReal: isHalfOfReal)
     place = "plan of \(size) by \(set)"
   }
 
@@ -142,7 +142,7 @@ struct FourierKernelsTests {
     var random = SplitMix64()
     var worst = WorstRatio("complex kernels by \(set)")
     for size in Self.sizes {
-      let kernel = Kernel(set, size: size)
+      let kernel = Kernel(set, size: size, isHalfOfReal: false)
       let lanes = (0..<8).map { _ in random.floats(2 * size) }
       let together = kernel.transformEight(lanes)
       for lane in 0..<8 {
@@ -165,7 +165,7 @@ struct FourierKernelsTests {
     var random = SplitMix64()
     var worst = WorstRatio("real kernels by \(set)")
     for half in Self.sizes where 2 * half <= ReferenceFourier.largestDirect {
-      let kernel = Kernel(set, size: half)
+      let kernel = Kernel(set, size: half, isHalfOfReal: true)
       let frames = (0..<8).map { _ in random.floats(2 * half) }
       let together = kernel.spectrumEight(frames)
       let powers = kernel.powerEight(frames)
@@ -192,7 +192,7 @@ struct FourierKernelsTests {
     var random = SplitMix64()
     var worst = WorstRatio("inverse real kernels by \(set)")
     for half in Self.sizes where 2 * half <= ReferenceFourier.largestDirect {
-      let kernel = Kernel(set, size: half)
+      let kernel = Kernel(set, size: half, isHalfOfReal: true)
       let spectra = (0..<8).map { _ in random.floats(2 * (half + 1)) }
       let together = kernel.unravelEight(spectra)
       for lane in 0..<8 {
@@ -202,9 +202,8 @@ struct FourierKernelsTests {
       let lane = half % 8
       let transformed = kernel.transform(together[lane])
       // The parts come out exchanged, samples dealt into even and odd ones.
-      let samples = pairs(half) {
-        (transformed[2 * $0 + 1] / Float(half), transformed[2 * $0] / Float(half))
-      }
+      let scale = kernel.plan.scale * Float(half)
+      let samples = pairs(half) { (transformed[2 * $0 + 1] / scale, transformed[2 * $0] / scale) }
       let reference = ReferenceFourier.samples(spectra[lane], size: 2 * half)
       worst.add(
         ratio: relativeL2(samples, reference) / Self.tolerance, at: "\(2 * half) samples")
@@ -219,8 +218,8 @@ struct FourierKernelsTests {
   func sameBits() {
     var random = SplitMix64()
     for size in Self.sizes {
-      let v3 = Kernel(.v3, size: size)
-      let v4 = Kernel(.v4, size: size)
+      let v3 = Kernel(.v3, size: size, isHalfOfReal: true)
+      let v4 = Kernel(.v4, size: size, isHalfOfReal: true)
       let lanes = (0..<8).map { _ in random.floats(2 * size) }
       #expect(bits(v3.transform(lanes[0])) == bits(v4.transform(lanes[0])), "\(size)")
       #expect(bits(v3.spectrum(lanes[0])) == bits(v4.spectrum(lanes[0])), "\(size)")
