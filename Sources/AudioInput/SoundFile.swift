@@ -4,8 +4,9 @@ import Synchronization
 
 /// A recording in any format that libsndfile reads, from a path or from memory -> mono samples.
 ///
-/// Owns libsndfile's handle and block buffers, sized when it is opened. Opening reads the header;
-/// decoding happens in `read`, on the reader's thread, a block of some thousand samples at a time.
+/// Owns libsndfile's handle and block buffers, sized when it is opened. Opening reads the header, or
+/// the whole of a small file; decoding happens in `read`, on the reader's thread, a block of some
+/// thousand samples at a time.
 public final class SoundFile: AudioSource, @unchecked Sendable {
   // Unchecked: one thread reads; what other threads may touch (`cancelled`) is atomic, the rest of
   // what they may see is immutable.
@@ -19,7 +20,7 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
   /// Channels in the file.
   public let fileChannels: Int
   /// Container and encoding in libsndfile's words, such as "WAV (Microsoft), Signed 16 bit PCM".
-  public let formatName: String
+  public var formatName: String { Self.formatName(format) }
   /// Samples (of each channel) that the header promises, at the file's rate.
   ///
   /// Nil when it doesn't say; an estimate for some MP3 files.
@@ -29,6 +30,7 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
   /// NaNs, infinities and absurd numbers that were replaced by 0 so far.
   public private(set) var nonFiniteSamples = 0
 
+  private let format: Int32
   private let handle: OpaquePointer
   private let memory: UnsafeMutablePointer<MemoryFile>?
   private let missing: (promised: Int64, present: Int64)?
@@ -39,6 +41,10 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
   private let cancelled = Atomic(false)
   private var fault: AudioInputError?
   private var position = SamplePosition(0)
+
+  /// Files up to this size are read at once, two minutes of 16-bit sound at 16 kHz: libsndfile would
+  /// ask the system for every 4 KB of them, which took as long as decoding.
+  private static let largestInMemory: off_t = 4 << 20
 
   /// Seconds that the header promises; nil when it doesn't say.
   public var durationSeconds: Double? {
@@ -80,8 +86,18 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
     channels: ChannelSelection = .mix
   ) throws(AudioInputError) {
     guard !bytes.isEmpty else { throw .empty(name: name) }
+    try self.init(
+      MemoryFile(bytes: bytes, isOwned: false), name: name, sampleRate: sampleRate,
+      channels: channels)
+  }
+
+  /// Takes over a file in memory and frees it, now or when the source goes.
+  private convenience init(
+    _ file: MemoryFile, name: String, sampleRate: Int, channels: ChannelSelection
+  ) throws(AudioInputError) {
     let memory = UnsafeMutablePointer<MemoryFile>.allocate(capacity: 1)
-    memory.initialize(to: MemoryFile(bytes: bytes))
+    memory.initialize(to: file)
+    let bytes = file.bytes
     let missing = WaveHeader.missingBytes(fileSize: Int64(bytes.count)) { offset, buffer in
       guard offset <= bytes.count - buffer.count else { return false }
       buffer.copyMemory(from: .init(rebasing: bytes[Int(offset)...].prefix(buffer.count)))
@@ -91,7 +107,7 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
     var callbacks = MemoryFile.callbacks
     let handle = sf_open_virtual(&callbacks, Int32(SFM_READ), &description, memory)
     guard let handle else {
-      memory.deallocate()
+      MemoryFile.free(memory)
       throw .notSound(name: name, reason: String(cString: sf_strerror(nil)))
     }
     try self.init(
@@ -113,6 +129,14 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
     guard kind != S_IFDIR, kind != S_IFREG || status.st_size > 0 else {
       close(descriptor)
       throw kind == S_IFDIR ? .isDirectory(path: path) : .empty(name: path)
+    }
+    if kind == S_IFREG, status.st_size <= Self.largestInMemory {
+      let file = MemoryFile(reading: descriptor, count: Int(status.st_size))
+      let code = errno
+      close(descriptor)
+      guard let file else { throw .inputOutput(name: path, code: code) }
+      try self.init(file, name: path, sampleRate: sampleRate, channels: channels)
+      return
     }
     var missing: (promised: Int64, present: Int64)?
     if kind == S_IFREG {
@@ -140,7 +164,7 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
     defer {
       if !opened {
         sf_close(handle)
-        memory?.deallocate()
+        memory.map(MemoryFile.free)
       }
     }
     let count = Int(description.channels)
@@ -155,7 +179,7 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
     self.sampleRate = sampleRate
     fileRate = Int(description.samplerate)
     fileChannels = count
-    formatName = Self.formatName(description.format)
+    format = description.format
     let container = description.format & Int32(SF_FORMAT_TYPEMASK)
     lengthIsEstimate = container == Int32(SF_FORMAT_MPEG)
     // libsndfile says "unknown" by the largest number; anything near it would be a lie as well.
@@ -172,7 +196,7 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
 
   deinit {
     sf_close(handle)
-    memory?.deallocate()
+    memory.map(MemoryFile.free)
     interleaved.deallocate()
   }
 
@@ -242,7 +266,42 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
 /// A file in memory, for libsndfile's callbacks.
 private struct MemoryFile {
   let bytes: UnsafeRawBufferPointer
+  /// Whether the bytes are freed with it.
+  let isOwned: Bool
   var offset = 0
+
+  init(bytes: UnsafeRawBufferPointer, isOwned: Bool) {
+    self.bytes = bytes
+    self.isOwned = isOwned
+  }
+
+  /// Reads a file from its beginning, as much of it as there is by now.
+  ///
+  /// Nil when it can't be read; `errno` says why. Read, not mapped: a mapped file that somebody
+  /// shortens ends the process.
+  init?(reading descriptor: Int32, count: Int) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+    var filled = 0
+    while filled < count {
+      let got = pread(
+        descriptor, buffer.baseAddress.map { $0 + filled }, count - filled, off_t(filled))
+      if got < 0, errno == EINTR { continue }
+      guard got >= 0 else {
+        let code = errno
+        buffer.deallocate()
+        errno = code
+        return nil
+      }
+      if got == 0 { break }
+      filled += got
+    }
+    self.init(bytes: UnsafeRawBufferPointer(rebasing: buffer[..<filled]), isOwned: true)
+  }
+
+  static func free(_ memory: UnsafeMutablePointer<MemoryFile>) {
+    if memory.pointee.isOwned { memory.pointee.bytes.deallocate() }
+    memory.deallocate()
+  }
 
   static let callbacks = SF_VIRTUAL_IO(
     get_filelen: { file in Int64(at(file).pointee.bytes.count) },

@@ -15,10 +15,15 @@ final class OutputFile {
   /// - Parameter path: Where it is to lie.
   /// - Throws: `Failure` naming the path and the system's reason.
   init(_ path: String) throws {
-    try makeFolder(of: path)
     self.path = path
     temporary = "\(path).\(getpid()).tmp"
-    descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+    var descriptor = open(temporary, flags, 0o644)
+    if descriptor < 0, errno == ENOENT {
+      try makeFolder(of: path)
+      descriptor = open(temporary, flags, 0o644)
+    }
+    self.descriptor = descriptor
     guard descriptor >= 0 else {
       isOpen = false
       throw creationFailure(path)

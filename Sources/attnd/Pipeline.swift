@@ -77,7 +77,11 @@ package struct Pipeline: ~Copyable {
     let front = extractor.frontEnd
     let wanted = extractor.samples == 0 ? front.frameLength : front.hop
     let block = try source.read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]))
-    guard block.count > 0 else { return false }
+    guard block.count > 0 else {
+      Self.advance(
+        &extractor, &stream, &level, nil, lost: lost, captured: nil, frame, detection)
+      return false
+    }
     if block.lostSamples > 0 {
       lost += block.lostSamples
       gap(Gap(position: position, samples: block.lostSamples))
@@ -89,15 +93,16 @@ package struct Pipeline: ~Copyable {
     return true
   }
 
-  /// The way of a block of samples, each part given to the next.
+  /// The way of a block of samples, each part given to the next; of none at the end of the source,
+  /// where rows may have waited for more.
   private static func advance(
     _ extractor: inout FeatureExtractor, _ stream: inout AttentionStream,
-    _ level: inout LevelMeter, _ samples: Span<Float>, lost: Int, captured: Double?,
+    _ level: inout LevelMeter, _ samples: Span<Float>?, lost: Int, captured: Double?,
     _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
   ) {
     let front = extractor.frontEnd
     var row = extractor.rows
-    extractor.push(samples) { values in
+    func take(_ values: Span<Float>, _ stream: inout AttentionStream, _ level: inout LevelMeter) {
       let position = front.endPosition(ofRow: row) + lost
       row += 1
       guard stream.push(values, position: position) else { return }
@@ -105,6 +110,11 @@ package struct Pipeline: ~Copyable {
         index: stream.steps - 1, position: position, captured: captured, level: level.read())
       frame(reading, stream)
       stream.forEachDetection(detection)
+    }
+    if let samples {
+      extractor.push(samples) { take($0, &stream, &level) }
+    } else {
+      extractor.finish { take($0, &stream, &level) }
     }
   }
 }

@@ -103,13 +103,15 @@ private final class ExtractorBench {
   }
 
   func push(pieces: Int) {
-    var start = 0
-    var sum: Float = 0
-    while start < samples.count {
-      let end = min(start + pieces, samples.count)
-      extractor.push(samples.span.extracting(start..<end)) { row in sum += row[0] }
-      start = end
+    samples.withUnsafeBufferPointer { samples in
+      var start = 0
+      var sum: Float = 0
+      while start < samples.count {
+        let end = min(start + pieces, samples.count)
+        extractor.push(UnsafeBufferPointer(rebasing: samples[start..<end]).span) { sum += $0[0] }
+        start = end
+      }
+      self.sum += sum
     }
-    self.sum += sum
   }
 }
