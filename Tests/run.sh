@@ -14,7 +14,41 @@ fi
 # itself, so that what `make run` has built is used again: `swift test` would build it all anew with
 # testing enabled, which no test needs. XCTest is left out: every test is a Swift Testing one.
 swift build -c release --build-tests
-swift test -c release --disable-xctest --skip-build
+Scripts/check-instructions.sh .build/release
+run_tests() { swift test -c release --disable-xctest --skip-build "$@"; }
+run_tests
+
+# Everything that calculates once more with the kernels that every processor can run.
+echo "The same for ATTND_KERNELS=baseline:"
+ATTND_KERNELS=baseline run_tests \
+  --filter '^(KernelsTests|FeatureExtractionTests|StreamingAttentionTests)\.'
+
+# The kernels and the golden transforms as older processors run them, which end a program that uses
+# an instruction of a newer one. What the tests print with ATTND_TEST_RATIOS names the kernels used.
+on_processor() { # processor, the kernels that it should choose
+  log=$(mktemp)
+  if env -u ATTND_KERNELS -u ATTND_GOLDEN ATTND_TEST_RATIOS=1 \
+    qemu-x86_64 -cpu "$1" .build/release/attndPackageTests.xctest --testing-library swift-testing \
+    --filter '^KernelsTests\.|FourierKernelsTests|GoldenFourierTests' >"$log" 2>&1 &&
+    grep -q "golden transforms (small) by $2:" "$log"
+  then
+    echo "$1, $2: $(grep 'Test run with' "$log")"
+    rm "$log"
+  else
+    cat "$log"
+    echo "the tests do not pass on a $1 with the kernels for $2" >&2
+    rm "$log"
+    exit 1
+  fi
+}
+if [ "$(uname -m)" != x86_64 ]; then
+  echo "skipped: older processors (the baseline is the only build of the kernels here)"
+elif ! command -v qemu-x86_64 >/dev/null 2>&1; then
+  echo "skipped: older processors (no qemu-x86_64; Debian's package qemu-user has it)"
+else
+  on_processor Nehalem baseline
+  on_processor Haswell v3
+fi
 
 # Other people's clients, where they are to be had: a Python environment of our own with the package
 # wyoming. Scripts whose programs are missing say so.
