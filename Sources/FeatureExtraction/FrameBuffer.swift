@@ -18,9 +18,10 @@ struct FrameBuffer: ~Copyable {
   private let edges: FrontEnd.Edges
   /// Places before the first sample that the first frame reaches back to.
   private let lead: Int
-  /// The loudest sample that is taken for one: the largest 32-bit integer, for sound that was never
-  /// scaled to 1, or less where its power could overflow. Louder ones, infinities and NaN count as
-  /// zero.
+  /// The loudest sample that is taken for one; louder ones, infinities and NaN count as zero.
+  ///
+  /// The largest 32-bit integer, for sound that was never scaled to 1, or less where its power could
+  /// overflow.
   private let largestSample: Float
   /// Room for samples; behind it there is some for those after the end.
   private let capacity: Int
