@@ -50,12 +50,15 @@ else
   on_processor Haswell v3
 fi
 
-# Other people's clients, where they are to be had: a Python environment of our own with the package
-# wyoming. Scripts whose programs are missing say so.
+# Other people's programs, where they are to be had: a Python environment of our own with the package
+# wyoming as a client, kaldi-native-fbank and librosa to compare rows with. Scripts whose packages are
+# missing say so.
 PYTHON=$PWD/.build/interop/bin/python
-if ! "$PYTHON" -c 'import wyoming' 2>/dev/null; then
-  { python3 -m venv .build/interop && .build/interop/bin/pip install -q wyoming==1.10.2; } \
-    >/dev/null 2>&1 || PYTHON=python3
+if ! "$PYTHON" -c 'import wyoming, kaldi_native_fbank, librosa' 2>/dev/null; then
+  { python3 -m venv .build/interop && .build/interop/bin/pip install -q wyoming==1.10.2 \
+    kaldi-native-fbank==1.23.0 librosa==0.11.0 numpy==2.4.6 soundfile==0.14.0; } \
+    >/dev/null 2>&1 || true
+  "$PYTHON" -c '' 2>/dev/null || PYTHON=python3
 fi
 export PYTHON
 for script in Tests/interop/*.sh; do

@@ -85,6 +85,14 @@ package final class Resampler {
     var count = 0
     while count < buffer.count {
       if pending.isEmpty {
+        if soxr == nil, !inputEnded, buffer.count - count >= blockSize {
+          // Nothing to convert and room enough: without a stop in between.
+          let got = fill(UnsafeMutableBufferPointer(rebasing: buffer[count..<count + blockSize]))
+          taken += got
+          count += got
+          inputEnded = got < blockSize
+          continue
+        }
         try refill(from: fill)
         if pending.isEmpty { break }
       }

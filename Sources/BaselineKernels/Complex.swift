@@ -28,7 +28,7 @@ struct Complex<L: Lanes> {
     self.im.store(im)
   }
 
-  /// re^2 + im^2
+  /// The power, re^2 + im^2.
   @inline(__always) var power: L { L.fma(re, re, im * im) }
 
   @inline(__always) static func + (a: Self, b: Self) -> Self { Self(a.re + b.re, a.im + b.im) }

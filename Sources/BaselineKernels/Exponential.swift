@@ -39,7 +39,7 @@ enum Exponential {
     return result
   }
 
-  /// 1 / (1 + e^-x)
+  /// The logistic function, 1 / (1 + e^-x).
   @inline(__always)
   static func logistic(_ x: Lanes8) -> Lanes8 {
     let one = Lanes8(repeating: 1)
@@ -48,11 +48,11 @@ enum Exponential {
 }
 
 extension Loops {
-  public static func exp(_ x: UnsafeMutablePointer<Float>, count: Int) {
+  package static func exp(_ x: UnsafeMutablePointer<Float>, count: Int) {
     Lanes8.map(x, count: count) { Exponential.value($0) }
   }
 
-  public static func expSum(
+  package static func expSum(
     _ x: UnsafeMutablePointer<Float>, count: Int, minus maximum: Float
   ) -> Float {
     let maxima = Lanes8(repeating: maximum)
@@ -60,7 +60,7 @@ extension Loops {
     return Reduction.sum(x, count: count)
   }
 
-  public static func sigmoid(_ x: UnsafeMutablePointer<Float>, count: Int) {
+  package static func sigmoid(_ x: UnsafeMutablePointer<Float>, count: Int) {
     Lanes8.map(x, count: count) { Exponential.logistic($0) }
   }
 }

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Loops {
-  public static func filter(
+  package static func filter(
     _ power: UnsafePointer<Float>, weights: UnsafePointer<Float>, layout: UnsafePointer<Int32>,
     groups: Int, into energies: UnsafeMutablePointer<Float>
   ) {
@@ -21,7 +21,7 @@ extension Loops {
     }
   }
 
-  public static func filterEight(
+  package static func filterEight(
     _ power: UnsafePointer<Float>, weights: UnsafePointer<Float>, layout: UnsafePointer<Int32>,
     groups: Int, into energies: UnsafeMutablePointer<Float>
   ) {

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Loops {
-  public static func copyFinite(
+  package static func copyFinite(
     _ samples: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, count: Int,
     limit: Float
   ) {
@@ -9,7 +9,7 @@ extension Loops {
     for i in 0..<count { output[i] = samples[i].magnitude <= limit ? samples[i] : 0 }
   }
 
-  public static func prepare(
+  package static func prepare(
     _ samples: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>,
     window: UnsafePointer<Float>, length: Int, paddedLength: Int, preEmphasis: Float, mean: Float
   ) {
@@ -33,7 +33,7 @@ extension Loops {
     }
   }
 
-  public static func prepareEight(
+  package static func prepareEight(
     _ samples: UnsafePointer<Float>, hop: Int, into output: UnsafeMutablePointer<Float>,
     window: UnsafePointer<Float>, length: Int, paddedLength: Int, preEmphasis: Float,
     means: UnsafePointer<Float>
@@ -93,7 +93,7 @@ extension Loops {
       x[0], x[hop], x[2 &* hop], x[3 &* hop], x[4 &* hop], x[5 &* hop], x[6 &* hop], x[7 &* hop])
   }
 
-  public static func deinterleave(
+  package static func deinterleave(
     _ x: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, stride: Int, count: Int
   ) {
     var i = 0
@@ -112,14 +112,14 @@ extension Loops {
     }
   }
 
-  public static func bound(_ energy: UnsafeMutablePointer<Float>, count: Int) {
+  package static func bound(_ energy: UnsafeMutablePointer<Float>, count: Int) {
     for i in 0..<count {
       let positive = energy[i] > 0 ? energy[i] : 0
       energy[i] = positive < 1e30 ? positive : 1e30
     }
   }
 
-  public static func pcen(
+  package static func pcen(
     _ energy: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>, count: Int,
     smoothing: Float, gain: Float, bias: Float, power: Float, epsilon: Float
   ) {
@@ -152,7 +152,7 @@ extension Loops {
     }
   }
 
-  public static func normalise(
+  package static func normalise(
     _ row: UnsafeMutablePointer<Float>, mean: UnsafePointer<Float>, scale: UnsafePointer<Float>,
     count: Int
   ) {

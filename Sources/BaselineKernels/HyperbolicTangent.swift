@@ -27,7 +27,7 @@ enum HyperbolicTangent {
 }
 
 extension Loops {
-  public static func tanh(_ x: UnsafeMutablePointer<Float>, count: Int) {
+  package static func tanh(_ x: UnsafeMutablePointer<Float>, count: Int) {
     Lanes8.map(x, count: count) { HyperbolicTangent.value($0) }
   }
 }

@@ -45,8 +45,10 @@ enum Logarithm {
 }
 
 extension Loops {
-  public static func log(_ x: UnsafeMutablePointer<Float>, count: Int, floor: Float) {
+  package static func log(_ x: UnsafeMutablePointer<Float>, count: Int, floor: Float) {
     let floors = Lanes8(repeating: floor)
-    Lanes8.map(x, count: count) { Logarithm.value(Lanes8.select(floors, lessThan: $0, $0, else: floors)) }
+    Lanes8.map(x, count: count) {
+      Logarithm.value(Lanes8.select(floors, lessThan: $0, $0, else: floors))
+    }
   }
 }

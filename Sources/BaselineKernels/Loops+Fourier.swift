@@ -1,7 +1,7 @@
 import Kernels
 
 extension Loops {
-  public static func transform(
+  package static func transform(
     _ plan: TransformPlan, _ pairs: UnsafePointer<Float>, re: UnsafeMutablePointer<Float>,
     im: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
@@ -16,7 +16,7 @@ extension Loops {
     FourStep.finish(plan, z, re: re, im: im)
   }
 
-  public static func transformEight(
+  package static func transformEight(
     _ plan: TransformPlan, _ blocks: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
@@ -30,7 +30,7 @@ extension Loops {
     FourStep.finishEight(plan, residues, scratch: scratch, into: result)
   }
 
-  public static func spectrum(
+  package static func spectrum(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>, re: UnsafeMutablePointer<Float>,
     im: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
@@ -54,14 +54,14 @@ extension Loops {
     RealSpectrum.middle(Complex(Lane1(zr + n / 2), Lane1(zi + n / 2))).store(re + n / 2, im + n / 2)
   }
 
-  public static func spectrumEight(
+  package static func spectrumEight(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>,
     into result: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
     realEight(plan, samples, scratch: scratch, result, Spectrum.self)
   }
 
-  public static func powerSpectrum(
+  package static func powerSpectrum(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>, into power: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
@@ -83,14 +83,14 @@ extension Loops {
       RealSpectrum.middle(Complex(Lane1(zr + n / 2), Lane1(zi + n / 2))), power + n / 2)
   }
 
-  public static func powerSpectrumEight(
+  package static func powerSpectrumEight(
     _ plan: TransformPlan, _ samples: UnsafePointer<Float>, into power: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
     realEight(plan, samples, scratch: scratch, power, Power.self)
   }
 
-  public static func unravel(
+  package static func unravel(
     _ plan: TransformPlan, re: UnsafePointer<Float>, im: UnsafePointer<Float>,
     into pairs: UnsafeMutablePointer<Float>
   ) {
@@ -99,7 +99,7 @@ extension Loops {
     }
   }
 
-  public static func unravelEight(
+  package static func unravelEight(
     _ plan: TransformPlan, _ blocks: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>
   ) {
     unravel(plan, into: result) { (k: Int) -> Complex<Lanes8> in

@@ -1,8 +1,8 @@
 import Kernels
 
 /// This build of the kernels; `KernelSet` and its parts say what each loop computes.
-public enum Loops: KernelSet {
-  public static var fusesMultiplyAdd: Bool {
+package enum Loops: KernelSet {
+  package static var fusesMultiplyAdd: Bool {
     #if KERNEL_FMA || arch(arm64)
       true
     #else

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Loops {
-  public static func multiply(
+  package static func multiply(
     _ w: UnsafePointer<Float>, _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int
   ) {

@@ -113,7 +113,9 @@ enum Pass<L: Lanes> {
   private static func two<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(2, x, y, w, m, stride, pitch) { w -> C in T.factor(w) } _: { from, step, to, gap, w in
+    loop(2, x, y, w, m, stride, pitch) { w -> C in
+      T.factor(w)
+    } _: { from, step, to, gap, w in
       let y = Butterfly<L>.two(
         S.load(from), S.load(from + step))
       y.0.store(block: to)
@@ -125,7 +127,9 @@ enum Pass<L: Lanes> {
   private static func three<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(3, x, y, w, m, stride, pitch) { w -> (C, C) in (T.factor(w), T.factor(w + 2)) } _: { from, step, to, gap, w in
+    loop(3, x, y, w, m, stride, pitch) { w -> (C, C) in
+      (T.factor(w), T.factor(w + 2))
+    } _: { from, step, to, gap, w in
       let y = Butterfly<L>.three(
         S.load(from), S.load(from + step), S.load(from + 2 &* step))
       y.0.store(block: to)
@@ -138,7 +142,9 @@ enum Pass<L: Lanes> {
   private static func four<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(4, x, y, w, m, stride, pitch) { w -> (C, C, C) in (T.factor(w), T.factor(w + 2), T.factor(w + 4)) } _: { from, step, to, gap, w in
+    loop(4, x, y, w, m, stride, pitch) { w -> (C, C, C) in
+      (T.factor(w), T.factor(w + 2), T.factor(w + 4))
+    } _: { from, step, to, gap, w in
       let y = Butterfly<L>.four(
         S.load(from), S.load(from + step), S.load(from + 2 &* step),
         S.load(from + 3 &* step))
@@ -153,7 +159,9 @@ enum Pass<L: Lanes> {
   private static func five<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(5, x, y, w, m, stride, pitch) { $0 } _: { from, step, to, gap, w in
+    loop(5, x, y, w, m, stride, pitch) {
+      $0
+    } _: { from, step, to, gap, w in
       let y = Butterfly<L>.five(
         S.load(from), S.load(from + step), S.load(from + 2 &* step),
         S.load(from + 3 &* step), S.load(from + 4 &* step))
@@ -169,7 +177,9 @@ enum Pass<L: Lanes> {
   private static func eight<S: Source, T: Twiddle>(
     _ x: Input, _ y: Output, _ w: Input, _ m: Int, _ stride: Int, _ pitch: Int, _: S.Type, _: T.Type
   ) {
-    loop(8, x, y, w, m, stride, pitch) { $0 } _: { from, step, to, gap, w in
+    loop(8, x, y, w, m, stride, pitch) {
+      $0
+    } _: { from, step, to, gap, w in
       let y = Butterfly<L>.eight(
         S.load(from), S.load(from + step), S.load(from + 2 &* step),
         S.load(from + 3 &* step), S.load(from + 4 &* step), S.load(from + 5 &* step),
@@ -203,8 +213,9 @@ enum Pairs: Source {
   static func load<L: Lanes>(_ p: Input) -> Complex<L> { Complex(dealing: p) }
 }
 
-/// Whether the outputs of a butterfly are turned. A type, not a flag, so that the loop that needs
-/// no twiddles is compiled without them.
+/// Whether the outputs of a butterfly are turned.
+///
+/// A type, not a flag, so that the loop that needs no twiddles is compiled without them.
 protocol Twiddle {
   static func factor<L: Lanes>(_ w: Input) -> Complex<L>
   static func apply<L: Lanes>(_ y: Complex<L>, _ factor: Complex<L>) -> Complex<L>

@@ -8,6 +8,7 @@ enum RealSpectrum {
   ///   - z: Z_k / 2.
   ///   - partner: Z_(N-k) / 2.
   ///   - w: w^k.
+  /// - Returns: X_k and X_(N-k).
   @inline(__always)
   static func pair<L: Lanes>(
     _ z: Complex<L>, _ partner: Complex<L>, _ w: Complex<L>
@@ -185,7 +186,7 @@ enum Spectrum: Sink {
   static func store<L: Lanes>(_ x: Complex<L>, _ y: Output) { x.store(block: y) }
 }
 
-/// `|X|^2`
+/// The power, `|X|^2`.
 enum Power: Sink {
   static var parts: Int {
     @inline(__always) get { 1 }

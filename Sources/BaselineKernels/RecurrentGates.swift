@@ -1,7 +1,7 @@
 import Kernels
 
 extension Loops {
-  public static func gru(
+  package static func gru(
     input: UnsafeMutablePointer<Float>, hidden: UnsafePointer<Float>,
     state: UnsafeMutablePointer<Float>, units: Int
   ) {
@@ -30,7 +30,7 @@ extension Loops {
     }
   }
 
-  public static func staticScore(
+  package static func staticScore(
     query: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, vector: UnsafePointer<Float>,
     count: Int
   ) -> Float {

@@ -37,7 +37,11 @@ enum Reduction {
 
   @inline(__always)
   static func sum(_ x: Input, count: Int) -> Float {
-    total(count) { $0 + Lanes8(x + $1) } rest: { $0 + x[$1] }
+    total(count) {
+      $0 + Lanes8(x + $1)
+    } rest: {
+      $0 + x[$1]
+    }
   }
 
   @inline(__always)
@@ -51,7 +55,7 @@ enum Reduction {
 }
 
 extension Loops {
-  public static func sumOfSquares(
+  package static func sumOfSquares(
     _ x: UnsafePointer<Float>, minus mean: Float, count: Int
   ) -> Float {
     let means = Lanes8(repeating: mean)
@@ -64,17 +68,17 @@ extension Loops {
     }
   }
 
-  public static func sum(_ x: UnsafePointer<Float>, count: Int) -> Float {
+  package static func sum(_ x: UnsafePointer<Float>, count: Int) -> Float {
     Reduction.sum(x, count: count)
   }
 
-  public static func dot(
+  package static func dot(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int
   ) -> Float {
     Reduction.dot(x, y, count: count)
   }
 
-  public static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {
+  package static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {
     var result = -Float.infinity
     let whole = count & ~7
     if whole > 0 {
@@ -90,7 +94,7 @@ extension Loops {
     return result
   }
 
-  public static func addWeighted(
+  package static func addWeighted(
     _ a: UnsafePointer<Float>, _ x: UnsafePointer<Float>, stride: Int, rows: Int,
     to y: UnsafeMutablePointer<Float>, count: Int
   ) {

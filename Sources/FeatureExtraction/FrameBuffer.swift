@@ -11,10 +11,6 @@ struct FrameBuffer: ~Copyable {
   static let frames = 8
   /// Samples kept before the present frame: what the mirrored end of the last one may reach.
   private static let history = 2
-  /// The loudest sample that is taken for one, 144 dB above full scale: beyond it powers could
-  /// overflow. Louder ones, infinities and NaN count as zero.
-  static let largestSample: Float = 0x1p24
-
   private let memory: FloatBuffer
   /// Samples of a frame.
   private let length: Int
@@ -22,6 +18,11 @@ struct FrameBuffer: ~Copyable {
   private let edges: FrontEnd.Edges
   /// Places before the first sample that the first frame reaches back to.
   private let lead: Int
+  /// The loudest sample that is taken for one; louder ones, infinities and NaN count as zero.
+  ///
+  /// The largest 32-bit integer, for sound that was never scaled to 1, or less where its power could
+  /// overflow.
+  private let largestSample: Float
   /// Room for samples; behind it there is some for those after the end.
   private let capacity: Int
   /// Where the present frame begins, and where the next sample goes.
@@ -37,6 +38,9 @@ struct FrameBuffer: ~Copyable {
     hop = frontEnd.hop
     edges = frontEnd.edges
     lead = frontEnd.mirroredStart
+    // A bin is at most four times a frame of such samples, scaled (mean and pre-emphasis can double
+    // one each), and a float's square root lies at 2^64.
+    largestSample = min(0x1p31, 0x1p60 / (frontEnd.sampleScale * Float(frontEnd.frameLength)))
     capacity = Self.history + length + Self.frames * hop
     memory = FloatBuffer(count: capacity + length + hop)
     end = lead
@@ -58,7 +62,7 @@ struct FrameBuffer: ~Copyable {
     if end + count > capacity { dropPast() }
     let taken = min(count, capacity - end)
     kernels.copyFinite(
-      source, into: memory.pointer + end, count: taken, limit: Self.largestSample)
+      source, into: memory.pointer + end, count: taken, limit: largestSample)
     end += taken
     samples += taken
     if !hasLead && samples >= samplesBeforeLead { fillLead() }

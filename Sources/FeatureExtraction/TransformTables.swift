@@ -78,7 +78,7 @@ package struct TransformTables: ~Copyable {
     return rest > 1 ? radices + [rest] : radices
   }
 
-  /// exp(-2 pi i k / n)
+  /// The root of unity exp(-2 pi i k / n).
   private static func root(_ k: Int, of n: Int) -> (re: Double, im: Double) {
     let angle = -2 * Double.pi * Double(k % n) / Double(n)
     return (cos(angle), sin(angle))
@@ -124,7 +124,9 @@ package struct TransformTables: ~Copyable {
 
   private static func rowTwiddles(size: Int, scale: Double) -> [Float] {
     (0..<size / 8).flatMap { k in
-      (0..<8).map { root($0 * k, of: size) }.flatMap { [Float(scale * $0.re), Float(scale * $0.im)] }
+      (0..<8).map { root($0 * k, of: size) }.flatMap {
+        [Float(scale * $0.re), Float(scale * $0.im)]
+      }
     }
   }
 }

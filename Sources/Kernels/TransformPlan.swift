@@ -24,13 +24,15 @@ public struct TransformPlan {
   /// Pass after pass, for length n left and radix r: `w^(p k)`, w = exp(-2 pi i / n), for p in
   /// 0 ..< n / r and k in 1 ..< r, as pairs.
   public var passTwiddles: UnsafePointer<Float>
-  /// What a transform by this plan is multiplied by: 1/2 in a plan with eight lanes that serves real
-  /// samples, whose bins are sums of halves. It costs nothing there, and rounds nothing.
+  /// What a transform by this plan is multiplied by, 1 or 1/2.
+  ///
+  /// 1/2 in a plan with eight lanes that serves real samples, whose bins are sums of halves: it
+  /// costs nothing there, and rounds nothing.
   public var scale: Float
   /// Between the two steps of one transform: for each row k the real parts of
   /// `scale exp(-2 pi i j k / N)` for j = 0 1 4 5 2 3 6 7, then the imaginary ones; eight rows at least.
   public var laneTwiddles: UnsafePointer<Float>
-  /// The same for eight transforms: for each row k the pairs of j = 0 ... 7.
+  /// The same for eight transforms: for each row k the pairs of j from 0 to 7.
   public var rowTwiddles: UnsafePointer<Float>
   /// For the transform of 2 N real samples: the real parts of `exp(-pi i k / N)` for k in
   /// 0 ..< `realCount`, then the imaginary ones.

@@ -66,7 +66,8 @@ package struct Pipeline: ~Copyable {
   ///   - gap: Called first when samples are missing before those that were read.
   ///   - frame: Called for each step of the network, with its state.
   ///   - detection: Called after a step for each keyword that it detected.
-  /// - Returns: Whether there was anything to read; false at the end of the source.
+  /// - Returns: Whether there was anything to read; false at the end of the source, after which the
+  ///   pipeline takes no more.
   /// - Throws: `AudioInputError` when the source fails.
   package mutating func advance(
     reading source: borrowing any AudioSource,
@@ -102,19 +103,31 @@ package struct Pipeline: ~Copyable {
   ) {
     let front = extractor.frontEnd
     var row = extractor.rows
-    func take(_ values: Span<Float>, _ stream: inout AttentionStream, _ level: inout LevelMeter) {
-      let position = front.endPosition(ofRow: row) + lost
-      row += 1
-      guard stream.push(values, position: position) else { return }
-      let reading = Frame(
-        index: stream.steps - 1, position: position, captured: captured, level: level.read())
-      frame(reading, stream)
-      stream.forEachDetection(detection)
-    }
     if let samples {
-      extractor.push(samples) { take($0, &stream, &level) }
+      extractor.push(samples) { values in
+        let position = front.endPosition(ofRow: row) + lost
+        row += 1
+        take(values, at: position, &stream, &level, captured: captured, frame, detection)
+      }
     } else {
-      extractor.finish { take($0, &stream, &level) }
+      extractor.finish { values in
+        let position = front.endPosition(ofRow: row) + lost
+        row += 1
+        take(values, at: position, &stream, &level, captured: captured, frame, detection)
+      }
     }
+  }
+
+  /// A row's way through the network.
+  private static func take(
+    _ row: Span<Float>, at position: Int, _ stream: inout AttentionStream,
+    _ level: inout LevelMeter, captured: Double?,
+    _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
+  ) {
+    guard stream.push(row, position: position) else { return }
+    let reading = Frame(
+      index: stream.steps - 1, position: position, captured: captured, level: level.read())
+    frame(reading, stream)
+    stream.forEachDetection(detection)
   }
 }

@@ -170,10 +170,11 @@ struct PipelineTests {
     #expect(output.summary.detections > detections, "a detection was among what was counted")
 
     // The control: one array a frame is seen.
+    var another = try Pipeline(model, threshold: 0.05)
     let control = try allocations {
       var sum: Float = 0
       let again = ArraySource(Array(repeating: 0.1, count: 16_000))
-      while try pipeline.advance(
+      while try another.advance(
         reading: again,
         frame: { _, stream in
           sum += stream.withWeights(head: 0) { row in row.indices.map { row[$0] } }.reduce(0, +)

@@ -8,7 +8,7 @@ struct Benchmark {
   let per: String
   /// How many of those one call of `work` does.
   let amount: Int
-  /// Does the work `count` times. Called on one thread.
+  /// Does the work `count` times, on one thread.
   let work: (_ count: Int) -> Void
 }
 
