@@ -39,7 +39,7 @@ struct FramingTests {
       let output = FloatBuffer([Float](repeating: 9, count: count + 16))
       set.kernels.copyFinite(input.pointer, into: output.pointer, count: count, limit: 0x1p40)
       #expect(
-        bits(output.elements) == bits(expected + [Float](repeating: 9, count: 16)),
+        bitDifference(output.elements, expected + [Float](repeating: 9, count: 16)) == nil,
         "a bad sample at \(place) of \(count)")
     }
   }
@@ -65,7 +65,7 @@ struct FramingTests {
       }
       let expected = Self.prepared(
         x, window: window, padded: padded, preEmphasis: preEmphasis, mean: mean, set)
-      #expect(bits(output.elements[..<padded]) == bits(expected), "\(length) of \(padded)")
+      #expect(bitDifference(output.elements[..<padded], expected) == nil, "\(length) of \(padded)")
       #expect(output.elements[padded...].allSatisfy { $0.isNaN }, "nothing behind the padding")
       let exact = x.indices.map { i in
         (Double(x[i]) - Double(mean)
@@ -100,7 +100,8 @@ struct FramingTests {
           Array(x[frame * hop..<frame * hop + length]), window: window, padded: padded,
           preEmphasis: 0.97, mean: means[frame], set)
         let lane = (0..<padded).map { output.pointer[8 * $0 + frame] }
-        #expect(bits(lane) == bits(expected), "frame \(frame), \(length) samples, hop \(hop)")
+        #expect(
+          bitDifference(lane, expected) == nil, "frame \(frame), \(length) samples, hop \(hop)")
       }
       #expect(output.elements[(8 * padded)...].allSatisfy { $0 == 9 })
     }
@@ -123,7 +124,7 @@ struct FramingTests {
         return i < whole ? x[8 * i + lane] : 9
       }
       #expect(
-        bits(rows.elements) == bits(expected + [Float](repeating: 9, count: 16)),
+        bitDifference(rows.elements, expected + [Float](repeating: 9, count: 16)) == nil,
         "\(count) elements, stride \(stride)")
     }
   }
@@ -211,6 +212,6 @@ struct FramingTests {
       set.kernels.normalise(row.pointer, mean: pm, scale: ps, count: count)
     }
     let expected = (0..<count).map { (x[$0] - mean[$0]) * scale[$0] } + [9]
-    #expect(bits(row.elements) == bits(expected))
+    #expect(bitDifference(row.elements, expected) == nil)
   }
 }

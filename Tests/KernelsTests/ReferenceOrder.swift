@@ -42,6 +42,3 @@ func withPointers<Result>(
     withExtendedLifetime(y) { body(UnsafePointer(x.pointer), UnsafePointer(y.pointer)) }
   }
 }
-
-/// The bits of floats, so that NaN equals itself and 0 isn't -0.
-func bits(_ floats: some Sequence<Float>) -> [UInt32] { floats.map(\.bitPattern) }

@@ -11,6 +11,24 @@ package func ulpDistance(_ a: Float, _ b: Float) -> UInt32 {
   return UInt32((place(a) - place(b)).magnitude)
 }
 
+/// Where two arrays first differ in a bit: nil if they are the same, so that NaN equals itself and 0
+/// isn't -0.
+///
+/// For `#expect(bitDifference(a, b) == nil)`, which prints one element where `a == b` would print all.
+///
+/// - Parameters:
+///   - got: What was computed.
+///   - expected: What should have been.
+/// - Returns: Coordinates, for the message.
+package func bitDifference(_ got: some Sequence<Float>, _ expected: some Sequence<Float>) -> String?
+{
+  let (got, expected) = (Array(got), Array(expected))
+  guard got.count == expected.count else { return "\(got.count) elements, not \(expected.count)" }
+  return got.indices.first { got[$0].bitPattern != expected[$0].bitPattern }.map {
+    "element \($0) of \(got.count): got \(got[$0]), expected \(expected[$0])"
+  }
+}
+
 /// Relative error in the Euclidean norm: `||got - reference|| / ||reference||`.
 ///
 /// - Parameters:
