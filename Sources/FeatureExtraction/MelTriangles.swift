@@ -28,13 +28,12 @@ package struct MelTriangles: Sendable {
     }
   }
 
-  /// Kaldi's: `mel(f) = 1127 ln(1 + f / 700)` (HTK book, section 5.4), triangles linear in mel with
-  /// peak 1; the Nyquist bin is never used.
+  /// Kaldi's: triangles linear in mel with peak 1; the Nyquist bin is never used.
   private static func htk(_ frontEnd: FrontEnd) -> [Filter] {
-    func mel(_ frequency: Double) -> Double { 1_127 * Glibc.log(1 + frequency / 700) }
-    let low = mel(frontEnd.lowFrequency)
-    let width = (mel(frontEnd.highFrequency) - low) / Double(frontEnd.bins + 1)
-    let mels = (0..<frontEnd.fftSize / 2).map { mel(Double($0) * frontEnd.binWidth) }
+    let scale = FrontEnd.MelScale.htk
+    let low = scale.mel(frontEnd.lowFrequency)
+    let width = (scale.mel(frontEnd.highFrequency) - low) / Double(frontEnd.bins + 1)
+    let mels = (0..<frontEnd.fftSize / 2).map { scale.mel(Double($0) * frontEnd.binWidth) }
     return (0..<frontEnd.bins).map { filter in
       let left = low + Double(filter) * width
       let centre = left + width
@@ -45,21 +44,13 @@ package struct MelTriangles: Sendable {
     }
   }
 
-  /// librosa's: edges equally spaced on the scale of Slaney's Auditory Toolbox (1998), linear below
-  /// 1000 Hz (66.7 Hz a mel), logarithmic above (27 mel to 6400 Hz); triangles linear in hertz, all
-  /// bins, divided by half their base so that each has the area of 1 Hz.
+  /// librosa's: edges equally spaced in mel, triangles linear in hertz, all bins, divided by half
+  /// their base so that each has the area of 1 Hz.
   private static func slaney(_ frontEnd: FrontEnd) -> [Filter] {
-    let logarithmicStep = Glibc.log(6.4) / 27
-    func mel(_ frequency: Double) -> Double {
-      frequency < 1_000
-        ? frequency * 3 / 200 : 15 + Glibc.log(frequency / 1_000) / logarithmicStep
-    }
-    func hertz(_ mel: Double) -> Double {
-      mel < 15 ? mel * 200 / 3 : 1_000 * Glibc.exp((mel - 15) * logarithmicStep)
-    }
-    let low = mel(frontEnd.lowFrequency)
-    let width = (mel(frontEnd.highFrequency) - low) / Double(frontEnd.bins + 1)
-    let edges = (0..<frontEnd.bins + 2).map { hertz(low + Double($0) * width) }
+    let scale = FrontEnd.MelScale.slaney
+    let low = scale.mel(frontEnd.lowFrequency)
+    let width = (scale.mel(frontEnd.highFrequency) - low) / Double(frontEnd.bins + 1)
+    let edges = (0..<frontEnd.bins + 2).map { scale.hertz(low + Double($0) * width) }
     let frequencies = (0...frontEnd.fftSize / 2).map { Double($0) * frontEnd.binWidth }
     return (0..<frontEnd.bins).map { filter in
       let (left, centre, right) = (edges[filter], edges[filter + 1], edges[filter + 2])
@@ -84,4 +75,32 @@ package struct MelTriangles: Sendable {
 extension FrontEnd {
   /// Hertz from one bin of the spectrum to the next.
   fileprivate var binWidth: Double { Double(sampleRate) / Double(fftSize) }
+}
+
+extension FrontEnd.MelScale {
+  /// Frequency in hertz to the scale on which the filters are equally spaced; hertz where there are
+  /// none.
+  ///
+  /// HTK's is `1127 ln(1 + f / 700)` (HTK book, section 5.4); Slaney's (Auditory Toolbox, 1998) is
+  /// linear below 1000 Hz, 66.7 Hz a mel, and logarithmic above, 27 mel to 6400 Hz.
+  package func mel(_ hertz: Double) -> Double {
+    switch self {
+    case .htk: 1_127 * Glibc.log(1 + hertz / 700)
+    case .slaney:
+      hertz < 1_000 ? hertz * 3 / 200 : 15 + Glibc.log(hertz / 1_000) / Self.logarithmicStep
+    case .none: hertz
+    }
+  }
+
+  /// The frequency at a place of the scale, hertz.
+  package func hertz(_ mel: Double) -> Double {
+    switch self {
+    case .htk: 700 * (Glibc.exp(mel / 1_127) - 1)
+    case .slaney: mel < 15 ? mel * 200 / 3 : 1_000 * Glibc.exp((mel - 15) * Self.logarithmicStep)
+    case .none: mel
+    }
+  }
+
+  /// Slaney's step above 1000 Hz, the logarithm of a ratio.
+  private static var logarithmicStep: Double { Glibc.log(6.4) / 27 }
 }

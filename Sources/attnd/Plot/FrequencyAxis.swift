@@ -1,5 +1,4 @@
 import FeatureExtraction
-import Glibc
 
 /// Where frequencies lie among the bins of a row.
 package struct FrequencyAxis: Sendable {
@@ -24,15 +23,15 @@ package struct FrequencyAxis: Sendable {
       origin = -width / 2
       range = 0...Double(frontEnd.sampleRate) / 2
     } else {
-      let low = scale.place(of: frontEnd.lowFrequency)
-      width = (scale.place(of: frontEnd.highFrequency) - low) / Double(bins + 1)
+      let low = scale.mel(frontEnd.lowFrequency)
+      width = (scale.mel(frontEnd.highFrequency) - low) / Double(bins + 1)
       origin = low + width / 2
-      range = scale.hertz(at: origin)...scale.hertz(at: origin + Double(bins) * width)
+      range = scale.hertz(origin)...scale.hertz(origin + Double(bins) * width)
     }
   }
 
   /// Bins from the lower edge of the first one; its middle is 0.5.
-  package func position(of hertz: Double) -> Double { (scale.place(of: hertz) - origin) / width }
+  package func position(of hertz: Double) -> Double { (scale.mel(hertz) - origin) / width }
 
   /// Round frequencies, ascending.
   ///
@@ -63,28 +62,4 @@ package struct FrequencyAxis: Sendable {
     1_000, 2_000, 4_000, 500, 8_000, 16_000, 32_000, 64_000, 128_000, 100, 200, 300, 3_000, 6_000,
     12_000, 24_000, 48_000, 96_000, 192_000, 1_500, 700, 50, 20,
   ]
-}
-
-extension FrontEnd.MelScale {
-  /// The number of a frequency on the scale that the bins are equally spaced on.
-  ///
-  /// HTK's and Slaney's mel, as `MelTriangles` has them (a test holds them together); hertz where
-  /// there are no filters.
-  fileprivate func place(of hertz: Double) -> Double {
-    switch self {
-    case .htk: 1_127 * Glibc.log(1 + hertz / 700)
-    case .slaney:
-      hertz < 1_000 ? hertz * 3 / 200 : 15 + 27 * Glibc.log(hertz / 1_000) / Glibc.log(6.4)
-    case .none: hertz
-    }
-  }
-
-  /// The frequency of such a number.
-  fileprivate func hertz(at place: Double) -> Double {
-    switch self {
-    case .htk: 700 * (Glibc.exp(place / 1_127) - 1)
-    case .slaney: place < 15 ? place * 200 / 3 : 1_000 * Glibc.pow(6.4, (place - 15) / 27)
-    case .none: place
-    }
-  }
 }
