@@ -47,7 +47,7 @@ struct DistanceTests {
     #expect(bitDifference([1, .nan, 0], [1, .nan, 0] as [Float]) == nil)
     #expect(
       bitDifference([1, 2, 3], [1, 2, 4] as [Float]) == "element 2 of 3: got 3.0, expected 4.0")
-    #expect(bitDifference([0], [-0] as [Float]) == "element 0 of 1: got 0.0, expected -0.0")
+    #expect(bitDifference([0], [-0.0]) == "element 0 of 1: got 0.0, expected -0.0")
     #expect(bitDifference([], [1] as [Float]) == "0 elements, not 1")
   }
 }
