@@ -4,8 +4,9 @@ import Kernels
 /// The discrete Fourier transform of real samples: frame -> spectrum, and back.
 ///
 /// In: `size` samples. Out: size / 2 + 1 bins, `X_k = sum_n x_n exp(-2 pi i n k / size)`, not
-/// scaled. Owns its tables and its scratch; used by one thread at a time; allocates only in `init`.
-/// One frame alone and eight at once give the same bits.
+/// scaled. Owns its tables and its scratch; used by one thread at a time. Allocates only in `init`,
+/// but for `inverseEight`, and for `forwardEight` of an odd size. One frame alone and eight at once
+/// give the same bits.
 ///
 /// A NaN or an infinity in a frame spoils this spectrum and no other.
 public struct FourierTransform: ~Copyable {

@@ -36,7 +36,7 @@ public protocol ElementaryKernels {
   ///   - count: How many.
   static func tanh(_ x: UnsafeMutablePointer<Float>, count: Int)
 
-  /// Replaces each element x by ln(max(x, floor)): within 2 ulp of the nearest float, denormals
+  /// Replaces each element x by ln(max(x, floor)): within 1 ulp of the nearest float, denormals
   /// included.
   ///
   /// - Parameters:

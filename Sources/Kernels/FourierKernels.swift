@@ -2,7 +2,8 @@
 ///
 /// One transform: `re` and `im` are arrays of their own. Eight at once: lanes side by side, a real
 /// array as `x[i * 8 + lane]`, a complex one as blocks of sixteen floats, the real parts of the
-/// eight lanes and then the imaginary ones. Arguments overlap nothing. Nothing is scaled.
+/// eight lanes and then the imaginary ones. Arguments overlap nothing. Nothing is
+/// scaled, but complex transforms by `plan.scale`.
 public protocol FourierKernels {
   /// `Z_k = sum_n z_n exp(-2 pi i n k / N)`.
   ///
