@@ -42,8 +42,11 @@ public enum InstructionSet: String, Sendable, CaseIterable {
     requestedName.flatMap(InstructionSet.init(rawValue:))
   }
 
-  /// The text of `ATTND_KERNELS`, nil when it is not set.
-  public static var requestedName: String? { getenv(variable).map { String(cString: $0) } }
+  /// The text of `ATTND_KERNELS`, nil when it is not set or empty.
+  public static var requestedName: String? {
+    guard let text = getenv(variable), text.pointee != 0 else { return nil }
+    return String(cString: text)
+  }
 
   private static var best: InstructionSet { available.last ?? .baseline }
 

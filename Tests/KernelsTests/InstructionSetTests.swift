@@ -59,7 +59,7 @@ struct InstructionSetTests {
         unsetenv(InstructionSet.variable)
       }
       let asked = name.flatMap(InstructionSet.init(rawValue:))
-      #expect(InstructionSet.requestedName == name)
+      #expect(InstructionSet.requestedName == (name == "" ? nil : name))
       #expect(InstructionSet.requested == asked)
       let expected = asked.flatMap { $0.isAvailable ? $0 : nil } ?? InstructionSet.available.last
       #expect(expected != nil)
