@@ -1,18 +1,10 @@
 extension FrontEnd {
-  /// The longest transform the front end offers; tables and scratch stay in a few caches.
-  package static let largestTransform = 16_384
-
-  /// Whether the Fourier transform has this size: even, no prime factor above 5, 16 to 16384.
+  /// Whether a front end may have a transform of this size: an even one from 16 points on.
   ///
   /// - Parameter size: Points.
   /// - Returns: Whether `fftSize` may be it.
   package static func isTransformSize(_ size: Int) -> Bool {
-    guard (16...largestTransform).contains(size), size.isMultiple(of: 2) else { return false }
-    var rest = size
-    for prime in [2, 3, 5] {
-      while rest.isMultiple(of: prime) { rest /= prime }
-    }
-    return rest == 1
+    size >= 16 && size.isMultiple(of: 2) && FourierTransform.supports(size: size)
   }
 
   /// Checks every number against the others.
@@ -20,12 +12,12 @@ extension FrontEnd {
   /// - Throws: `FrontEndError` naming the first number that cannot be, and what can.
   public func validate() throws(FrontEndError) {
     try require(1_000...384_000, "sample_rate", sampleRate)
-    try require(16...FrontEnd.largestTransform, "frame_length", frameLength)
+    try require(16...FourierTransform.largestSize, "frame_length", frameLength)
     try require(1...frameLength, "hop", hop)
     guard fftSize >= frameLength, FrontEnd.isTransformSize(fftSize) else {
       throw FrontEndError(
         field: "fft_size", found: "\(fftSize)",
-        expected: "an even number from \(frameLength) to \(FrontEnd.largestTransform) "
+        expected: "an even number from \(frameLength) to \(FourierTransform.largestSize) "
           + "with no prime factor above 5")
     }
     try require(0...1, "pre_emphasis", preEmphasis)
