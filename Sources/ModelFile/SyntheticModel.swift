@@ -35,38 +35,3 @@ extension ModelFile {
     Safetensors.bytes(tensors: tensors, metadata: ["attnd": document.text])
   }
 }
-
-extension Architecture {
-  /// Name and shape of every tensor that `Parameters` asks for, in the order of the network.
-  package var tensorShapes: [(name: String, shape: [Int])] {
-    let keyRows = headCount * keySize
-    var shapes = recurrentShapes("encoder", encoder, input: inputSize)
-    shapes.append(("attention.w_e", [keyRows, encoder.units]))
-    if score == .static {
-      shapes.append(("attention.v", [headCount, keySize]))
-      shapes.append(("attention.b", [headCount, keySize]))
-    }
-    if score != .static || value == .key {
-      shapes.append(("attention.w_a", [keyRows, memorySize]))
-    }
-    if value != .key { shapes.append(("attention.w_v", [contextSize, memorySize])) }
-    shapes += recurrentShapes("decoder", decoder, input: decoderInputSize)
-    shapes.append(("output.weight", [keywords, decoder.units]))
-    shapes.append(("output.bias", [keywords]))
-    return shapes
-  }
-
-  private func recurrentShapes(
-    _ name: String, _ recurrent: Recurrent, input: Int
-  ) -> [(name: String, shape: [Int])] {
-    let (gates, units) = (3 * recurrent.units, recurrent.units)
-    return (0..<recurrent.layers).flatMap { layer in
-      [
-        ("\(name).weight_ih_l\(layer)", [gates, layer == 0 ? input : units]),
-        ("\(name).weight_hh_l\(layer)", [gates, units]),
-        ("\(name).bias_ih_l\(layer)", [gates]),
-        ("\(name).bias_hh_l\(layer)", [gates]),
-      ]
-    }
-  }
-}

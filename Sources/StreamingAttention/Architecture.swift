@@ -1,12 +1,66 @@
-/// The sizes and choices of a model: what DESIGN's equations leave open.
+/// The sizes and choices of a model: what the equations leave open.
 ///
 /// Notation: x_t the input of a step, h_t the encoder's output, e_t the query, a_s the key,
 /// v_s the value, c_t the context, d_t the decoder's state, y_t the posteriors.
 public struct Architecture: Sendable, Equatable {
   /// The recurrent cell.
   public enum Cell: String, Sendable, CaseIterable {
+    /// `h' = tanh(W_i x + b_i + W_h h + b_h)` (Elman 1990).
+    case rnnTanh = "rnn-tanh"
+    /// `h' = max(0, W_i x + b_i + W_h h + b_h)`.
+    case rnnReLU = "rnn-relu"
     /// Gated recurrent unit (Cho et al. 2014), in PyTorch's formulation.
     case gru
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et
+    /// al. 2000), in PyTorch's formulation.
+    case lstm
+
+    /// Gates whose weights stand one below the other in a matrix: r, z, n; i, f, g, o.
+    package var gates: Int {
+      switch self {
+      case .rnnTanh, .rnnReLU: 1
+      case .gru: 3
+      case .lstm: 4
+      }
+    }
+  }
+
+  /// A causal convolution over the rows before the encoder, followed by max(0, y).
+  ///
+  /// The output at row t sees the rows t - kernel + 1 ... t, zeros before the first; outputs are
+  /// made for t = 0, stride, 2 stride ...
+  public struct Convolution: Sendable, Equatable {
+    /// How the kernel's weights are laid out.
+    public enum Kind: String, Sendable, CaseIterable {
+      /// Every output channel sees every input channel at every tap.
+      case full
+      /// Each input channel by itself over time, then a matrix over the channels
+      /// (Howard et al. 2017).
+      case separable
+    }
+
+    /// How the kernel's weights are laid out.
+    public var kind: Kind
+    /// Output channels, the length of the rows that come out.
+    public var channels: Int
+    /// Rows that an output sees.
+    public var kernel: Int
+    /// Rows between one output and the next.
+    public var stride: Int
+
+    /// Gathers the choices; `Architecture.validate` checks them.
+    ///
+    /// - Parameters:
+    ///   - kind: How the kernel's weights are laid out.
+    ///   - channels: Output channels.
+    ///   - kernel: Rows that an output sees.
+    ///   - stride: Rows between one output and the next.
+    public init(kind: Kind, channels: Int, kernel: Int, stride: Int = 1) {
+      self.kind = kind
+      self.channels = channels
+      self.kernel = kernel
+      self.stride = stride
+    }
   }
 
   /// A stack of recurrent layers of equal width.
@@ -35,13 +89,26 @@ public struct Architecture: Sendable, Equatable {
   public enum Score: String, Sendable, CaseIterable {
     /// `z_ts = e_t . a_s`: every step of the window is scored anew for every t.
     case dot
+    /// `z_ts = e_t . a_s / sqrt(K)` (Vaswani et al. 2017).
+    case scaledDot = "scaled-dot"
+    /// `z_ts = v . tanh(e_t + a_s + b)` (Bahdanau et al. 2015).
+    case additive
     /// `z_s = e_s . a_s`: each step has one score of its own.
     case aligned
     /// `z_s = v . tanh(W_e h_s + b)`: self-attentive pooling.
     case `static`
 
-    /// Whether the score of a step changes as t goes on.
-    public var dependsOnQuery: Bool { self == .dot }
+    /// Whether the score of a step changes as t goes on, so that a step costs as much as the window
+    /// is long.
+    public var dependsOnQuery: Bool {
+      switch self {
+      case .dot, .scaledDot, .additive: true
+      case .aligned, .static: false
+      }
+    }
+
+    /// Whether the score has a vector v and a bias b of its own.
+    package var hasVector: Bool { self == .additive || self == .static }
   }
 
   /// What keys and values are made of.
@@ -80,13 +147,19 @@ public struct Architecture: Sendable, Equatable {
   public enum Output: String, Sendable, CaseIterable {
     /// A posterior for each keyword by itself.
     case sigmoid
+    /// Posteriors that add up to one: `exp(s_i) / sum of exp(s_j)`.
+    case softmax
+    /// The sums themselves, for what is no probability.
+    case linear
   }
 
   /// Length of a row.
   public var bins: Int
-  /// Rows that are concatenated, oldest first, into one x_t.
+  /// Convolutions over the rows, first to last; none in the textbook's model.
+  public var stem: [Convolution]
+  /// Rows (of the stem's, where there is one) that are concatenated, oldest first, into one x_t.
   public var stack: Int
-  /// Rows between one x_t and the next.
+  /// Rows (of the stem's, where there is one) between one x_t and the next.
   public var stride: Int
   /// The encoder.
   public var encoder: Recurrent
@@ -115,6 +188,7 @@ public struct Architecture: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - bins: Length of a row.
+  ///   - stem: Convolutions over the rows, first to last.
   ///   - stack: Rows that are concatenated into one input.
   ///   - stride: Rows between one input and the next.
   ///   - encoder: The encoder.
@@ -129,12 +203,13 @@ public struct Architecture: Sendable, Equatable {
   ///   - output: What becomes of the output layer's sums.
   ///   - keywords: Number of keywords.
   public init(
-    bins: Int, stack: Int = 1, stride: Int = 1, encoder: Recurrent, score: Score, memory: Memory,
-    value: Value = .key, heads: Heads = .shared(1), keySize: Int, window: Int,
-    decoder: Recurrent, decoderInput: DecoderInput = .context, output: Output = .sigmoid,
-    keywords: Int
+    bins: Int, stem: [Convolution] = [], stack: Int = 1, stride: Int = 1, encoder: Recurrent,
+    score: Score, memory: Memory, value: Value = .key, heads: Heads = .shared(1), keySize: Int,
+    window: Int, decoder: Recurrent, decoderInput: DecoderInput = .context,
+    output: Output = .sigmoid, keywords: Int
   ) {
     self.bins = bins
+    self.stem = stem
     self.stack = stack
     self.stride = stride
     self.encoder = encoder
@@ -150,8 +225,12 @@ public struct Architecture: Sendable, Equatable {
     self.keywords = keywords
   }
 
+  /// Length of the rows that are stacked: those that come in, or those of the stem.
+  public var stackedRowSize: Int { stem.last?.channels ?? bins }
   /// Length of x_t.
-  public var inputSize: Int { bins * stack }
+  public var inputSize: Int { stackedRowSize * stack }
+  /// Rows between one step of the network and the next.
+  public var rowsPerStep: Int { stem.reduce(stride) { $0 * $1.stride } }
   /// Length of m_s.
   public var memorySize: Int { memory == .x ? inputSize : encoder.units }
   /// Number of softmaxes over the window.
@@ -184,6 +263,11 @@ public struct Architecture: Sendable, Equatable {
     package static let heads = 1...64
     package static let keywords = 1...64
     package static let stack = 1...16
+    package static let stemLayers = 0...4
+    package static let kernel = 1...64
+    package static let stemStride = 1...8
+    /// Inputs of one output of a full convolution.
+    package static let kernelInputs = 1...65_536
     package static let window = 1...1_000_000
     /// Floats of the ring (keys, values and scores): 1 GiB.
     package static let ringElements = 1 << 28
@@ -194,6 +278,16 @@ public struct Architecture: Sendable, Equatable {
   /// - Throws: `ParametersError.size` naming the first size that cannot be.
   public func validate() throws(ParametersError) {
     try require(Limit.width, "bins", bins)
+    try require(Limit.stemLayers, "layers of the stem", stem.count)
+    var channels = bins
+    for (index, layer) in stem.enumerated() {
+      try require(Limit.width, "stem[\(index)].channels", layer.channels)
+      try require(Limit.kernel, "stem[\(index)].kernel", layer.kernel)
+      try require(Limit.stemStride, "stem[\(index)].stride", layer.stride)
+      try require(
+        Limit.kernelInputs, "stem[\(index)].kernel x input channels", layer.kernel * channels)
+      channels = layer.channels
+    }
     try require(Limit.stack, "stack", stack)
     try require(1...stack, "stride", stride)
     try require(Limit.width, "stacked input", inputSize)

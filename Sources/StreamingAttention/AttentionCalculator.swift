@@ -85,7 +85,7 @@ package struct AttentionCalculator: ~Copyable {
       value.pointer.update(from: key.pointer, count: heads * keySize)
     }
     switch score {
-    case .dot: break
+    case .dot, .scaledDot, .additive: break
     case .aligned:
       for head in 0..<heads {
         let at = head * keySize

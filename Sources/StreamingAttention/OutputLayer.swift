@@ -18,6 +18,7 @@ struct OutputLayer: ~Copyable {
     parameters.output.multiply(state, plus: parameters.outputBias.pointer, into: sums.pointer)
     switch parameters.architecture.output {
     case .sigmoid: kernels.sigmoid(sums.pointer, count: parameters.architecture.keywords)
+    case .softmax, .linear: break
     }
   }
 

@@ -2,39 +2,10 @@ import StreamingAttention
 import TestSupport
 
 extension Architecture {
-  /// Shape of every tensor that the architecture asks for, by name.
-  var tensorShapes: [String: [Int]] {
-    let keyRows = headCount * keySize
-    var shapes: [String: [Int]] = [
-      "attention.w_e": [keyRows, encoder.units],
-      "output.weight": [keywords, decoder.units],
-      "output.bias": [keywords],
-    ]
-    if score == .static {
-      shapes["attention.v"] = [headCount, keySize]
-      shapes["attention.b"] = [headCount, keySize]
-    }
-    if score != .static || value == .key { shapes["attention.w_a"] = [keyRows, memorySize] }
-    if value != .key { shapes["attention.w_v"] = [contextSize, memorySize] }
-    for (name, stack, inputs) in [
-      ("encoder", encoder, inputSize), ("decoder", decoder, decoderInputSize),
-    ] {
-      for layer in 0..<stack.layers {
-        let gates = 3 * stack.units
-        shapes["\(name).weight_ih_l\(layer)"] = [gates, layer == 0 ? inputs : stack.units]
-        shapes["\(name).weight_hh_l\(layer)"] = [gates, stack.units]
-        shapes["\(name).bias_ih_l\(layer)"] = [gates]
-        shapes["\(name).bias_hh_l\(layer)"] = [gates]
-      }
-    }
-    return shapes
-  }
-
   /// Tensors of the right shapes, uniform in -scale ..< scale.
   func randomTensors(_ random: inout SplitMix64, scale: Float = 0.5) -> [String: Tensor] {
     var tensors: [String: Tensor] = [:]
-    // Sorted, so that a seed gives the same model in every run.
-    for (name, shape) in tensorShapes.sorted(by: { $0.key < $1.key }) {
+    for (name, shape) in tensorShapes {
       tensors[name] = Tensor(
         shape: shape, values: random.floats(shape.reduce(1, *), scale: scale))
     }
