@@ -21,9 +21,14 @@ let isRoot = !Context.packageDirectory.contains("/checkouts/")
 // SwiftPM links objects in the order of their folders: the names begin with a small k so that a
 // symbol that a newer set should share with the baseline is taken from the baseline.
 #if arch(x86_64)
-  let levels = isRoot ? [("kernelsV3", "x86-64-v3"), ("kernelsV4", "x86-64-v4")] : []
+  let levels =
+    isRoot
+    ? [
+      ("kernelsV3", "x86-64-v3", ["KERNEL_FMA"]),
+      ("kernelsV4", "x86-64-v4", ["KERNEL_FMA", "KERNEL_512"]),
+    ] : []
 #else
-  let levels: [(String, String)] = []
+  let levels: [(String, String, [String])] = []
 #endif
 let kernelBuilds: [Target] =
   [
@@ -31,11 +36,11 @@ let kernelBuilds: [Target] =
       name: "BaselineKernels", dependencies: ["Kernels"],
       swiftSettings: loops + (isRoot ? [.unsafeFlags(["-O"])] : []))
   ]
-  + levels.map { name, level in
+  + levels.map { name, level, conditions in
     .target(
       name: name, dependencies: ["Kernels"],
-      swiftSettings: loops + [
-        .define("KERNEL_FMA"), .unsafeFlags(["-O", "-Xcc", "-march=\(level)"]),
+      swiftSettings: loops + conditions.map { .define($0) } + [
+        .unsafeFlags(["-O", "-Xcc", "-march=\(level)"])
       ])
   }
 

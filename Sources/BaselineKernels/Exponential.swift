@@ -18,11 +18,30 @@ enum Exponential {
     let underflow = constant(-0x1.5d589ep6)
     var clamped = Lanes8.select(x, lessThan: overflow, x, else: overflow)
     clamped = Lanes8.select(underflow, lessThan: clamped, clamped, else: underflow)
-    // Adding 1.5 x 2^23 leaves the nearest integer in the low bits of the sum.
-    let magic = constant(12_582_912)
-    let shifted = Lanes8.fma(clamped, constant(1.442_695_04), magic)
+    let (mantissa, shifted) = split(clamped)
+    let scaled = Lanes8(bits: mantissa.bits &+ (shifted.bits &<< 23))
+    let infinity = constant(.infinity)
+    // A NaN is neither less than the one limit nor less than infinity.
+    var result = Lanes8.select(x, lessThan: overflow, scaled, else: x + infinity)
+    result = Lanes8.select(x, lessThan: underflow, constant(0), else: result)
+    return result
+  }
+
+  /// What is added to a number below 2^22 to leave the nearest integer in the low bits of the sum:
+  /// 1.5 x 2^23.
+  static var magic: Lanes8 {
+    @inline(__always) get { Lanes8(repeating: 12_582_912) }
+  }
+
+  /// e to the power x = mantissa 2^n.
+  ///
+  /// - Returns: The mantissa, between 0.7 and 1.42, and n + `magic`.
+  @inline(__always)
+  static func split(_ x: Lanes8) -> (mantissa: Lanes8, shifted: Lanes8) {
+    func constant(_ value: Float) -> Lanes8 { Lanes8(repeating: value) }
+    let shifted = Lanes8.fma(x, constant(1.442_695_04), magic)
     let n = shifted - magic
-    var r = Lanes8.fma(n, constant(-0.693_359_375), clamped)
+    var r = Lanes8.fma(n, constant(-0.693_359_375), x)
     r = Lanes8.fma(n, constant(2.121_944_4e-4), r)
     var p = constant(1.987_569_15e-4)
     p = Lanes8.fma(p, r, constant(1.398_199_950_7e-3))
@@ -30,13 +49,15 @@ enum Exponential {
     p = Lanes8.fma(p, r, constant(4.166_579_589_4e-2))
     p = Lanes8.fma(p, r, constant(1.666_666_545_9e-1))
     p = Lanes8.fma(p, r, constant(5.000_000_120_1e-1))
-    let mantissa = Lanes8.fma(p, r * r, r) + constant(1)
-    let scaled = Lanes8(bits: mantissa.bits &+ (shifted.bits &<< 23))
-    let infinity = constant(.infinity)
-    // A NaN is neither less than the one limit nor less than infinity.
-    var result = Lanes8.select(x, lessThan: overflow, scaled, else: x + infinity)
-    result = Lanes8.select(x, lessThan: underflow, constant(0), else: result)
-    return result
+    return (Lanes8.fma(p, r * r, r) + constant(1), shifted)
+  }
+
+  /// value 2^k for whole numbers k of at most 0; zero where k is below -120.
+  @inline(__always)
+  static func scaled(_ value: Lanes8, byPowerOfTwo k: Lanes8) -> Lanes8 {
+    let scaled = Lanes8(bits: value.bits &+ ((k + magic).bits &<< 23))
+    return Lanes8.select(
+      k, lessThan: Lanes8(repeating: -120), Lanes8(repeating: 0), else: scaled)
   }
 
   /// The logistic function, 1 / (1 + e^-x).

@@ -141,6 +141,26 @@ struct Lanes8: Lanes {
     }
   }
 
+  /// The sums of the lanes of eight vectors, each added up in the order of `sum`.
+  @inline(__always)
+  static func sums(
+    _ a: (Self, Self, Self, Self, Self, Self, Self, Self)
+  ) -> Self {
+    let low = SIMD8<Int32>(0, 1, 2, 3, 8, 9, 10, 11)
+    let high = SIMD8<Int32>(4, 5, 6, 7, 12, 13, 14, 15)
+    let b0 = shuffle(a.0, a.4, low) + shuffle(a.0, a.4, high)
+    let b1 = shuffle(a.1, a.5, low) + shuffle(a.1, a.5, high)
+    let b2 = shuffle(a.2, a.6, low) + shuffle(a.2, a.6, high)
+    let b3 = shuffle(a.3, a.7, low) + shuffle(a.3, a.7, high)
+    let pair = SIMD8<Int32>(0, 1, 8, 9, 4, 5, 12, 13)
+    let pairHigh = SIMD8<Int32>(2, 3, 10, 11, 6, 7, 14, 15)
+    let c0 = shuffle(b0, b1, pair) + shuffle(b0, b1, pairHigh)
+    let c1 = shuffle(b2, b3, pair) + shuffle(b2, b3, pairHigh)
+    let even = SIMD8<Int32>(0, 2, 8, 10, 4, 6, 12, 14)
+    let odd = SIMD8<Int32>(1, 3, 9, 11, 5, 7, 13, 15)
+    return shuffle(c0, c1, even) + shuffle(c0, c1, odd)
+  }
+
   /// The largest lane.
   var largest: Float {
     @inline(__always) get {
@@ -262,4 +282,38 @@ func fused(_ a: Float, _ b: Float, _ c: Float) -> Float {
   #else
     a * b + c
   #endif
+}
+
+/// Sixteen floats, a panel's column: one register where the processor has such, else two or four.
+struct Lanes16 {
+  private var value: Builtin.Vec16xFPIEEE32
+
+  @inline(__always)
+  private init(_ value: Builtin.Vec16xFPIEEE32) { self.value = value }
+
+  @inline(__always)
+  init(repeating value: Float) { self.value = SIMD16<Float>(repeating: value)._storage._value }
+
+  @inline(__always)
+  init(_ p: Input) {
+    value = UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Float>.self)._storage._value
+  }
+
+  @inline(__always)
+  func store(_ p: Output) {
+    var vector = SIMD16<Float>()
+    vector._storage._value = value
+    UnsafeMutableRawPointer(p).storeBytes(of: vector, as: SIMD16<Float>.self)
+  }
+
+  /// a b + c, rounded once where the processor can.
+  @inline(__always)
+  static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
+    #if KERNEL_FMA || arch(arm64)
+      Self(Builtin.int_fma_Vec16xFPIEEE32(a.value, b.value, c.value))
+    #else
+      Self(
+        Builtin.fadd_Vec16xFPIEEE32(Builtin.fmul_Vec16xFPIEEE32(a.value, b.value), c.value))
+    #endif
+  }
 }

@@ -2,52 +2,96 @@ import Kernels
 
 extension Loops {
   package static func gru(
-    input: UnsafeMutablePointer<Float>, hidden: UnsafePointer<Float>,
-    state: UnsafeMutablePointer<Float>, units: Int
+    in streams: StreamBlocks, input: Int, hidden: Int, state: Int, units: Int
   ) {
-    let whole = units & ~7
-    var i = 0
-    while i < whole {
-      RecurrentGates.gru(
-        UnsafePointer(input + i), hidden + i, UnsafePointer(state + i), pitch: units
-      ).store(state + i)
-      i &+= 8
-    }
-    guard whole < units else { return }
-    // The last units travel through vectors of their own.
-    let rest = units &- whole
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 7 * 8) { memory in
-      guard let a = memory.baseAddress else { return }
-      memory.initialize(repeating: 0)
-      let (g, h) = (a + 24, a + 48)
-      for gate in 0..<3 {
-        (a + 8 &* gate).update(from: input + (gate &* units &+ whole), count: rest)
-        (g + 8 &* gate).update(from: hidden + (gate &* units &+ whole), count: rest)
+    for stream in 0..<streams.count {
+      let block = streams.blocks[stream]
+      let (a, g, h) = (Input(block + input), Input(block + hidden), block + state)
+      var i = 0
+      while i < units {
+        let (r, z) = (i, i &+ units)
+        let n = z &+ units
+        let reset = Exponential.logistic(Lanes8(a + r) + Lanes8(g + r))
+        let update = Exponential.logistic(Lanes8(a + z) + Lanes8(g + z))
+        let candidate = HyperbolicTangent.value(
+          Lanes8.fma(reset, Lanes8(g + n), Lanes8(a + n)))
+        Lanes8.fma(
+          Lanes8(repeating: 1) - update, candidate, update * Lanes8(Input(h + i))
+        ).store(h + i)
+        i &+= 8
       }
-      h.update(from: state + whole, count: rest)
-      RecurrentGates.gru(Input(a), Input(g), Input(h), pitch: 8).store(h)
-      (state + whole).update(from: h, count: rest)
     }
   }
 
-  package static func staticScore(
-    query: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, vector: UnsafePointer<Float>,
-    count: Int
-  ) -> Float {
-    for i in 0..<count { query[i] += bias[i] }
-    tanh(query, count: count)
-    return Reduction.dot(query, vector, count: count)
+  package static func lstm(in streams: StreamBlocks, sums: Int, cell: Int, state: Int, units: Int) {
+    for stream in 0..<streams.count {
+      let block = streams.blocks[stream]
+      let (a, c, h) = (Input(block + sums), block + cell, block + state)
+      var i = 0
+      while i < units {
+        let input = Exponential.logistic(Lanes8(a + i))
+        let forget = Exponential.logistic(Lanes8(a + (i &+ units)))
+        let candidate = HyperbolicTangent.value(Lanes8(a + (i &+ 2 &* units)))
+        let output = Exponential.logistic(Lanes8(a + (i &+ 3 &* units)))
+        let next = Lanes8.fma(forget, Lanes8(Input(c + i)), input * candidate)
+        next.store(c + i)
+        (output * HyperbolicTangent.value(next)).store(h + i)
+        i &+= 8
+      }
+    }
   }
-}
 
-private enum RecurrentGates {
-  /// Eight units; `pitch` floats from one gate to the next.
+  package static func tanh(in streams: StreamBlocks, from x: Int, to y: Int, count: Int) {
+    elementwise(streams, from: x, to: y, count: count) { HyperbolicTangent.value($0) }
+  }
+
+  package static func rectify(in streams: StreamBlocks, from x: Int, to y: Int, count: Int) {
+    let bound = Lanes8(repeating: 0x1p50)
+    elementwise(streams, from: x, to: y, count: count) { x in
+      let positive = Lanes8.maximum(x, Lanes8(repeating: 0))
+      return Lanes8.select(positive, lessThan: bound, positive, else: bound)
+    }
+  }
+
   @inline(__always)
-  static func gru(_ a: Input, _ g: Input, _ h: Input, pitch: Int) -> Lanes8 {
-    let reset = Exponential.logistic(Lanes8(a) + Lanes8(g))
-    let update = Exponential.logistic(Lanes8(a + pitch) + Lanes8(g + pitch))
-    let candidate = HyperbolicTangent.value(
-      Lanes8.fma(reset, Lanes8(g + 2 &* pitch), Lanes8(a + 2 &* pitch)))
-    return Lanes8.fma(Lanes8(repeating: 1) - update, candidate, update * Lanes8(h))
+  private static func elementwise(
+    _ streams: StreamBlocks, from x: Int, to y: Int, count: Int, _ body: (Lanes8) -> Lanes8
+  ) {
+    for stream in 0..<streams.count {
+      let block = streams.blocks[stream]
+      var i = 0
+      while i < count {
+        body(Lanes8(Input(block + (x &+ i)))).store(block + (y &+ i))
+        i &+= 8
+      }
+    }
+  }
+
+  package static func convolveDepthwise(
+    _ w: UnsafePointer<Float>, taps: Int, in streams: StreamBlocks, from x: Int, to y: Int,
+    channels: Int
+  ) {
+    for stream in 0..<streams.count {
+      let (rows, sums) = (streams.blocks[stream] + x, streams.blocks[stream] + y)
+      var channel = 0
+      while channel &+ 8 <= channels {
+        var sum = Lanes8(repeating: 0)
+        for tap in 0..<taps {
+          let at = tap &* channels &+ channel
+          sum = Lanes8.fma(Lanes8(w + at), Lanes8(Input(rows + at)), sum)
+        }
+        sum.store(sums + channel)
+        channel &+= 8
+      }
+      while channel < channels {
+        var sum: Float = 0
+        for tap in 0..<taps {
+          let at = tap &* channels &+ channel
+          sum = fused(w[at], rows[at], sum)
+        }
+        sums[channel] = sum
+        channel &+= 1
+      }
+    }
   }
 }

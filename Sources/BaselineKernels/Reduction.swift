@@ -93,31 +93,4 @@ extension Loops {
     for j in whole..<count { result = x[j] > result ? x[j] : result }
     return result
   }
-
-  package static func addWeighted(
-    _ a: UnsafePointer<Float>, _ x: UnsafePointer<Float>, stride: Int, rows: Int,
-    to y: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    var k = 0
-    while k &+ 8 <= count {
-      var sum = Lanes8(y + k)
-      var element = x + k
-      for row in 0..<rows {
-        sum = Lanes8.fma(Lanes8(element), Lanes8(repeating: a[row]), sum)
-        element += stride
-      }
-      sum.store(y + k)
-      k &+= 8
-    }
-    while k < count {
-      var sum = y[k]
-      var element = x + k
-      for row in 0..<rows {
-        sum = fused(element.pointee, a[row], sum)
-        element += stride
-      }
-      y[k] = sum
-      k &+= 1
-    }
-  }
 }

@@ -80,19 +80,4 @@ public protocol ElementaryKernels {
   ///   - count: How many.
   /// - Returns: The maximum.
   static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float
-
-  /// Adds weighted rows to a sum: `y += a_0 x_0 + a_1 x_1 + ...`, in this order.
-  ///
-  /// Eight elements stay in registers over all rows; an element's bits depend on no other.
-  ///
-  /// - Parameters:
-  ///   - a: The weights, one a row.
-  ///   - x: The first row.
-  ///   - stride: Floats from one row to the next.
-  ///   - rows: How many rows.
-  ///   - y: The sum, in and out; overlaps nothing.
-  ///   - count: Elements of a row that are summed.
-  static func addWeighted(
-    _ a: UnsafePointer<Float>, _ x: UnsafePointer<Float>, stride: Int, rows: Int,
-    to y: UnsafeMutablePointer<Float>, count: Int)
 }

@@ -12,7 +12,7 @@
 /// build, whatever else is computed beside them. Builds differ in the last bits, since products are
 /// added unrounded (`fusesMultiplyAdd`) where the processor can.
 public protocol KernelSet: FourierKernels, FramingKernels, ElementaryKernels, RecurrentKernels,
-  SendableMetatype
+  AttentionKernels, SendableMetatype
 {
   /// Whether a b + c is rounded once.
   static var fusesMultiplyAdd: Bool { get }

@@ -1,9 +1,29 @@
-/// Matrix times vector, and what gated cells do with the sums.
+/// Matrix times vector for streams that step together, and what cells do with the sums.
+///
+/// The numbers of a stream lie in one block of memory, each vector at the same place in every
+/// stream's block; a kernel is told the blocks and the places. A stream's bits do not depend on how
+/// many others step beside it.
 public protocol RecurrentKernels {
-  /// `y = W x + b`.
+  /// `y = W x + b`, or `y = W x + y`.
   ///
-  /// Each row of the result has one accumulator, which starts from the bias and takes the columns
-  /// in ascending order, so that the bits do not depend on how many rows are computed at once.
+  /// Each row of the result has one accumulator, which starts from the bias (or from what stands
+  /// in y) and takes the columns in ascending order, so that the bits do not depend on how many
+  /// rows or streams are computed at once.
+  ///
+  /// - Parameters:
+  ///   - w: W, packed as `PanelLayout` says.
+  ///   - bias: b, `PanelLayout.paddedRows(rows)` long; nil to add to what stands in y.
+  ///   - rows: Rows of W.
+  ///   - columns: Columns of W.
+  ///   - streams: The blocks.
+  ///   - x: Where the vector lies, `columns` long.
+  ///   - y: Where the result goes, `PanelLayout.paddedRows(rows)` long; overlaps nothing.
+  /// - Complexity: rows x columns multiply-adds a stream; allocates nothing.
+  static func multiply(
+    _ w: UnsafePointer<Float>, plus bias: UnsafePointer<Float>?, rows: Int, columns: Int,
+    in streams: StreamBlocks, from x: Int, to y: Int)
+
+  /// `y = W x + b` for a single vector, to the same bits.
   ///
   /// - Parameters:
   ///   - w: W, packed as `PanelLayout` says.
@@ -12,7 +32,6 @@ public protocol RecurrentKernels {
   ///   - y: Receives `PanelLayout.paddedRows(rows)` values; overlaps nothing.
   ///   - rows: Rows of W.
   ///   - columns: Columns of W.
-  /// - Complexity: rows x columns multiply-adds; allocates nothing.
   static func multiply(
     _ w: UnsafePointer<Float>, _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int)
@@ -24,26 +43,77 @@ public protocol RecurrentKernels {
   /// `h' = (1 - z) n + z h`.
   ///
   /// - Parameters:
-  ///   - input: a, three times `units`; scratch afterwards.
-  ///   - hidden: g, three times `units`.
-  ///   - state: h, replaced by h'.
+  ///   - streams: The blocks.
+  ///   - input: Where a lies, three times `units`.
+  ///   - hidden: Where g lies, three times `units`.
+  ///   - state: Where h lies, replaced by h'. Written up to the next multiple of eight.
   ///   - units: Width of the layer.
-  static func gru(
-    input: UnsafeMutablePointer<Float>, hidden: UnsafePointer<Float>,
-    state: UnsafeMutablePointer<Float>, units: Int)
+  static func gru(in streams: StreamBlocks, input: Int, hidden: Int, state: Int, units: Int)
 
-  /// The sum that a `static` score is: `v . tanh(q + b)`.
+  /// One step of an LSTM from its sums, in PyTorch's formulation.
+  ///
+  /// With a = W_i x + b_i + W_h h + b_h in four parts i, f, g, o:
+  /// `c' = sigmoid(a_f) c + sigmoid(a_i) tanh(a_g)`, `h' = sigmoid(a_o) tanh(c')`.
   ///
   /// - Parameters:
-  ///   - query: q; replaced by tanh(q + b).
-  ///   - bias: b.
-  ///   - vector: v.
-  ///   - count: Elements of each.
-  /// - Returns: The score.
-  static func staticScore(
-    query: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, vector: UnsafePointer<Float>,
-    count: Int
-  ) -> Float
+  ///   - streams: The blocks.
+  ///   - sums: Where a lies, four times `units`.
+  ///   - cell: Where c lies, replaced by c'. Written up to the next multiple of eight.
+  ///   - state: Where h' goes. Written up to the next multiple of eight.
+  ///   - units: Width of the layer.
+  static func lstm(in streams: StreamBlocks, sums: Int, cell: Int, state: Int, units: Int)
+
+  /// `y = tanh(x)`, elementwise.
+  ///
+  /// - Parameters:
+  ///   - streams: The blocks.
+  ///   - x: Where the sums lie.
+  ///   - y: Where the result goes. Written up to the next multiple of eight.
+  ///   - count: Elements.
+  static func tanh(in streams: StreamBlocks, from x: Int, to y: Int, count: Int)
+
+  /// `y = min(max(x, 0), 2^50)`, elementwise; 0 for a NaN.
+  ///
+  /// The bound keeps products of two such numbers finite; no sensible model comes near it.
+  ///
+  /// - Parameters:
+  ///   - streams: The blocks.
+  ///   - x: Where the sums lie.
+  ///   - y: Where the result goes. Written up to the next multiple of eight.
+  ///   - count: Elements.
+  static func rectify(in streams: StreamBlocks, from x: Int, to y: Int, count: Int)
+
+  /// A convolution of each channel by itself: `y[c] = w_0[c] x_0[c] + w_1[c] x_1[c] + ...`.
+  ///
+  /// - Parameters:
+  ///   - w: The weights, [taps][channels], the oldest row's first.
+  ///   - taps: Rows that are seen.
+  ///   - streams: The blocks.
+  ///   - x: Where the rows lie, [taps][channels], oldest first.
+  ///   - y: Where the result goes, `channels` long.
+  ///   - channels: Elements of a row.
+  static func convolveDepthwise(
+    _ w: UnsafePointer<Float>, taps: Int, in streams: StreamBlocks, from x: Int, to y: Int,
+    channels: Int)
+}
+
+/// The blocks of memory of the streams that step together.
+public struct StreamBlocks {
+  /// The beginning of each block.
+  public let blocks: UnsafePointer<UnsafeMutablePointer<Float>>
+  /// Number of streams.
+  public let count: Int
+
+  /// Names the blocks.
+  ///
+  /// - Parameters:
+  ///   - blocks: The beginning of each block.
+  ///   - count: Number of streams.
+  @inline(__always)
+  public init(_ blocks: UnsafePointer<UnsafeMutablePointer<Float>>, count: Int) {
+    self.blocks = blocks
+    self.count = count
+  }
 }
 
 /// How a matrix is packed for `RecurrentKernels.multiply`: in panels of sixteen rows.

@@ -4,23 +4,13 @@ extension Architecture {
   /// The names are PyTorch's where PyTorch has the layer. H units of the encoder, p heads, K
   /// elements of a key and V of a value, m those of the memory.
   package var tensorShapes: [(name: String, shape: [Int])] {
-    let keyRows = headCount * keySize
     var shapes = stemShapes + recurrentShapes("encoder", encoder, input: inputSize)
-    shapes.append(("attention.w_e", [keyRows, encoder.units]))
-    if score.hasVector {
-      shapes.append(("attention.v", [headCount, keySize]))
-      shapes.append(("attention.b", [headCount, keySize]))
-    }
-    if needsKeys { shapes.append(("attention.w_a", [keyRows, memorySize])) }
-    if value != .key { shapes.append(("attention.w_v", [contextSize, memorySize])) }
+    shapes += AttentionShape(self).tensorShapes.map { ("attention.\($0.name)", $0.shape) }
     shapes += recurrentShapes("decoder", decoder, input: decoderInputSize)
     shapes.append(("output.weight", [keywords, decoder.units]))
     shapes.append(("output.bias", [keywords]))
     return shapes
   }
-
-  /// `static` scores need no key; there the key is only wanted as the value.
-  var needsKeys: Bool { score != .static || value == .key }
 
   private var stemShapes: [(name: String, shape: [Int])] {
     var inputs = bins

@@ -296,27 +296,16 @@ public struct Architecture: Sendable, Equatable {
       try require(Limit.width, "\(name).units", recurrent.units)
     }
     try require(Limit.keywords, "keywords", keywords)
-    try require(Limit.heads, "attention.heads", headCount)
-    try require(Limit.width, "attention.key_size", keySize)
-    try require(Limit.width, "attention.value_size", valueSize)
-    try require(Limit.width, "attention.heads x key_size", headCount * keySize)
-    try require(Limit.width, "attention.heads x value_size", contextSize)
-    try require(Limit.window, "attention.window", window)
-    // Every factor is bounded above, so this product cannot overflow.
-    let ring = window * headCount * (keySize + valueSize + 1)
-    guard ring <= Limit.ringElements else {
-      throw .size(
-        name: "attention.window", found: window,
-        expected: "at most \(window * Limit.ringElements / ring) steps with keys of this size")
-    }
+    try AttentionShape(self).validate()
   }
+}
 
-  private func require(
-    _ range: ClosedRange<Int>, _ name: String, _ value: Int
-  ) throws(ParametersError) {
-    guard range.contains(value) else {
-      throw .size(
-        name: name, found: value, expected: "\(range.lowerBound) to \(range.upperBound)")
-    }
+/// Checks a size against its limits.
+func require(
+  _ range: ClosedRange<Int>, _ name: String, _ value: Int
+) throws(ParametersError) {
+  guard range.contains(value) else {
+    throw .size(
+      name: name, found: value, expected: "\(range.lowerBound) to \(range.upperBound)")
   }
 }

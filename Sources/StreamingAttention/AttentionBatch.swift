@@ -17,6 +17,7 @@ public struct AttentionBatch: ~Copyable {
 
   private let streams: UnsafeMutablePointer<AttentionStream>
   private var places: [Place]
+  private var group: StreamGroup
 
   private struct Place {
     var isTaken = false
@@ -54,6 +55,7 @@ public struct AttentionBatch: ~Copyable {
       }
     }
     self.streams = streams
+    group = StreamGroup(capacity: capacity)
     places = Array(repeating: Place(), count: capacity)
   }
 
@@ -92,16 +94,22 @@ public struct AttentionBatch: ~Copyable {
   public mutating func push(_ row: Span<Float>, position: Int, to place: Int) -> Bool {
     precondition(places[place].isTaken, "Only a stream that has joined takes rows")
     precondition(!places[place].isDue, "A stream steps before it takes another row")
-    places[place].isDue = streams[place].push(row, position: position)
+    places[place].isDue = streams[place].accept(row, position: position)
     return places[place].isDue
   }
 
   /// Takes the steps that are due.
   public mutating func step() {
+    group.removeAll()
     for place in places.indices {
       places[place].hasStepped = places[place].isDue
+      if places[place].isDue { group.append(streams[place].state) }
       places[place].isDue = false
     }
+    guard group.count > 0 else { return }
+    parameters.network.intake.complete(group.streams)
+    parameters.network.step(group)
+    for place in places.indices where places[place].hasStepped { streams[place].finishStep() }
   }
 
   /// Whether the newest call of `step` took a step of a stream.

@@ -1,152 +1,139 @@
-import KernelDispatch
 import Kernels
 
-/// The attention of a step over the window: x_t, h_t -> c_t.
+/// Attention by itself over a sliding window: h_t, m_t in, c_t and the weights alpha out.
 ///
-/// Notation and equations as in `Architecture`; each head has a softmax of its own, the heads'
-/// contexts are concatenated:
+/// What `AttentionStream` has between encoder and decoder, for whoever has vectors of their own:
 ///
-///     e_t = W_e h_t,  a_s = W_a m_s,  v_s = a_s or W_v m_s
-///     z_ts = e_t . a_s  |  e_s . a_s  |  v . tanh(W_e h_s + b)
-///     alpha_ts = exp(z_ts) / sum over the window of exp(z_ts')
-///     c_t = sum over the window of alpha_ts v_s
+///     var attention = AttentionCalculator(weights)
+///     attention.step(hidden: h.span, memory: x.span)
+///     attention.withContext { context in ... }
 ///
-/// The softmax is taken in two passes over the window, oldest step first, with the maximum
-/// subtracted, so that no error is carried from one step to the next. Owns the ring and the
-/// weights alpha of the newest step.
-package struct AttentionCalculator: ~Copyable {
-  private let parameters: Parameters
-  private let score: Architecture.Score
-  private let heads: Int
-  private let keySize: Int
-  private let valueSize: Int
+/// One per sequence, used by one thread at a time; allocates only in `init`. The weights are shared.
+public struct AttentionCalculator: ~Copyable {
+  /// The shared weights.
+  public let weights: AttentionWeights
 
-  private var ring: KeyValueRing
-  private let query: FloatBuffer
-  private let key: FloatBuffer
-  private let value: FloatBuffer
-  private let stepScores: FloatBuffer
-  private let noBias: FloatBuffer
-  /// [heads][window], the first `span` of each head: alpha, oldest step first.
-  private let weights: FloatBuffer
-  private let context: FloatBuffer
+  private let stage: AttentionStage
+  private let state: UnsafeMutablePointer<StreamState>
+  private var group: StreamGroup
+  private let hidden: Int
+  private let memory: Int
+  private let context: Int
 
-  package init(_ parameters: Parameters) {
-    let architecture = parameters.architecture
-    self.parameters = parameters
-    score = architecture.score
-    heads = architecture.headCount
-    keySize = architecture.keySize
-    valueSize = architecture.valueSize
-    ring = KeyValueRing(architecture)
-    let keyRoom = PanelLayout.paddedRows(heads * keySize)
-    let valueRoom = PanelLayout.paddedRows(heads * valueSize)
-    query = FloatBuffer(count: keyRoom)
-    key = FloatBuffer(count: keyRoom)
-    value = FloatBuffer(count: valueRoom)
-    stepScores = FloatBuffer(count: heads)
-    noBias = FloatBuffer(count: max(keyRoom, valueRoom))
-    weights = FloatBuffer(count: heads * architecture.window)
-    context = FloatBuffer(count: architecture.contextSize)
+  /// Takes memory for the window.
+  ///
+  /// - Parameter weights: The weights.
+  public init(_ weights: AttentionWeights) {
+    self.weights = weights
+    var plan = MemoryPlan()
+    hidden = plan.place(weights.shape.hiddenSize)
+    memory = plan.place(weights.shape.memorySize)
+    context = plan.place(weights.shape.contextSize)
+    stage = AttentionStage(
+      weights, hidden: hidden, memory: memory, context: context, plan: &plan)
+    state = .allocate(capacity: 1)
+    state.initialize(to: StreamState(plan, weights.shape))
+    group = StreamGroup(capacity: 1)
+    group.append(state)
   }
 
-  /// c_t, [heads V].
-  package var output: UnsafePointer<Float> { UnsafePointer(context.pointer) }
-
-  /// Steps in the window now.
-  package var span: Int { ring.span }
-
-  /// Alpha of one head over the window, oldest step first, `span` long.
-  package func weights(head: Int) -> UnsafePointer<Float> {
-    UnsafePointer(weights.pointer + head * ring.window)
+  deinit {
+    state.deinitialize(count: 1)
+    state.deallocate()
   }
-
-  /// e_t of the newest step, [heads K]; tanh(e_t + b) for the score `static`.
-  var newestQuery: UnsafePointer<Float> { UnsafePointer(query.pointer) }
-  /// a_t of the newest step, [heads K]; zeros where nothing asks for keys.
-  var newestKey: UnsafePointer<Float> { UnsafePointer(key.pointer) }
 
   /// Takes in a step and attends over the window that ends with it.
-  package mutating func step(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
-    project(hidden: hidden, memory: memory)
-    ring.append(key: key.pointer, value: value.pointer, scores: stepScores.pointer)
-    for head in 0..<heads { attend(head) }
+  ///
+  /// An element that is a NaN, or larger than 2^50, counts as 0.
+  ///
+  /// - Parameters:
+  ///   - hidden: h_t, `hiddenSize` elements.
+  ///   - memory: m_t, `memorySize` elements.
+  public mutating func step(hidden: Span<Float>, memory: Span<Float>) {
+    precondition(hidden.count == weights.shape.hiddenSize, "h_t has hiddenSize elements")
+    precondition(memory.count == weights.shape.memorySize, "m_t has memorySize elements")
+    let block = state.pointee.block.pointer
+    copyBounded(hidden, to: block + self.hidden)
+    copyBounded(memory, to: block + self.memory)
+    stage.step(group)
   }
 
-  /// Query, key, value, and the score where it belongs to the step alone.
-  private mutating func project(hidden: UnsafePointer<Float>, memory: UnsafePointer<Float>) {
-    parameters.query.multiply(hidden, plus: noBias.pointer, into: query.pointer)
-    if let matrix = parameters.key {
-      matrix.multiply(memory, plus: noBias.pointer, into: key.pointer)
-    }
-    if let matrix = parameters.value {
-      matrix.multiply(memory, plus: noBias.pointer, into: value.pointer)
-    } else {
-      value.pointer.update(from: key.pointer, count: heads * keySize)
-    }
-    switch score {
-    case .dot, .scaledDot, .additive: break
-    case .aligned:
-      for head in 0..<heads {
-        let at = head * keySize
-        stepScores.pointer[head] = kernels.dot(
-          query.pointer + at, key.pointer + at, count: keySize)
-      }
-    case .static:
-      for head in 0..<heads {
-        let at = head * keySize
-        stepScores.pointer[head] = kernels.staticScore(
-          query: query.pointer + at, bias: parameters.scoreBias.pointer + at,
-          vector: parameters.scoreVector.pointer + at, count: keySize)
-      }
-    }
+  /// Steps in the window now: min(steps, N).
+  public var span: Int { state.pointee.span }
+
+  /// The newest context.
+  ///
+  /// - Parameter body: Given c_t, [heads V].
+  /// - Returns: What `body` returns.
+  public func withContext<Result>(_ body: (Span<Float>) -> Result) -> Result {
+    with(context, count: weights.shape.contextSize, body)
   }
 
-  /// One head's softmax over the window and its weighted sum.
-  private mutating func attend(_ head: Int) {
-    let alpha = weights.pointer + head * ring.window
-    let span = ring.span
-    let (older, newer) = ring.runs
-    collectScores(older, head, into: alpha)
-    collectScores(newer, head, into: alpha)
-    let maximum = kernels.maximum(alpha, count: span)
-    let scale = 1 / kernels.expSum(alpha, count: span, minus: maximum)
-    let sum = context.pointer + head * valueSize
-    sum.update(repeating: 0, count: valueSize)
-    for i in 0..<span { alpha[i] *= scale }
-    addValues(older, head, weighted: alpha, to: sum)
-    addValues(newer, head, weighted: alpha, to: sum)
+  /// A head's newest query, W_e h_t.
+  ///
+  /// - Parameters:
+  ///   - head: Index of the head.
+  ///   - body: Given e_t, [K]; for the scores `additive` and `static` with b added.
+  /// - Returns: What `body` returns.
+  public func withQuery<Result>(head: Int = 0, _ body: (Span<Float>) -> Result) -> Result {
+    with(stage.query + at(head), count: weights.shape.keySize, body)
   }
 
-  /// z of the steps of a run, in their places in the window.
-  private func collectScores(
-    _ run: KeyValueRing.Run, _ head: Int, into scores: UnsafeMutablePointer<Float>
-  ) {
-    guard score.dependsOnQuery else {
-      (scores + run.first).update(from: ring.scores(from: run.slot, head: head), count: run.count)
-      return
-    }
-    let at = head * keySize
-    let queryOfHead = UnsafePointer(query.pointer + at)
-    var key = ring.keys(from: run.slot) + at
-    for i in run.first..<run.first + run.count {
-      scores[i] = kernels.dot(queryOfHead, key, count: keySize)
-      key += ring.keyStride
-    }
+  /// A head's newest key, W_a m_t.
+  ///
+  /// - Parameters:
+  ///   - head: Index of the head.
+  ///   - body: Given a_t, [K]; zeros where the shape needs no keys.
+  /// - Returns: What `body` returns.
+  public func withKey<Result>(head: Int = 0, _ body: (Span<Float>) -> Result) -> Result {
+    with(stage.key + at(head), count: weights.shape.keySize, body)
   }
 
-  /// Adds the weighted values of a run, oldest first.
-  private func addValues(
-    _ run: KeyValueRing.Run, _ head: Int, weighted alpha: UnsafePointer<Float>,
-    to sum: UnsafeMutablePointer<Float>
-  ) {
-    kernels.addWeighted(
-      alpha + run.first, ring.values(from: run.slot) + head * valueSize, stride: ring.valueStride,
-      rows: run.count, to: sum, count: valueSize)
+  /// A head's scores over the window at the newest step.
+  ///
+  /// - Parameters:
+  ///   - head: Index of the head.
+  ///   - body: Given z, oldest step first, `span` long.
+  /// - Returns: What `body` returns.
+  public func withScores<Result>(head: Int = 0, _ body: (Span<Float>) -> Result) -> Result {
+    _ = at(head)
+    let z = state.pointee.weights.pointer
+    state.pointee.copyScores(head: head, weights.shape, into: z)
+    return body(UnsafeBufferPointer(start: z, count: span).span)
   }
 
-  package mutating func reset() {
-    ring.reset()
-    context.clear()
+  /// A head's weights over the window at the newest step.
+  ///
+  /// - Parameters:
+  ///   - head: Index of the head.
+  ///   - body: Given alpha, oldest step first, `span` long; they add up to 1.
+  /// - Returns: What `body` returns.
+  public func withWeights<Result>(head: Int = 0, _ body: (Span<Float>) -> Result) -> Result {
+    _ = at(head)
+    let alpha = state.pointee.weights(head: head, weights.shape)
+    return body(UnsafeBufferPointer(start: alpha, count: span).span)
   }
+
+  /// Forgets everything: the next step is the first of a new sequence.
+  public mutating func reset() { state.pointee.reset() }
+
+  /// Where a head's query and key begin.
+  private func at(_ head: Int) -> Int {
+    precondition((0..<weights.shape.heads).contains(head), "No such head")
+    return head * weights.shape.keyStride
+  }
+
+  private func with<Result>(
+    _ place: Int, count: Int, _ body: (Span<Float>) -> Result
+  ) -> Result {
+    body(UnsafeBufferPointer(start: state.pointee.block.pointer + place, count: count).span)
+  }
+}
+
+/// The largest element that is taken in: `Parameters.largestWeight` has the argument.
+private let largestInput: Float = 0x1p50
+
+/// Copies elements, zeros in place of those that could spoil the state for ever.
+func copyBounded(_ row: Span<Float>, to place: UnsafeMutablePointer<Float>) {
+  for i in 0..<row.count { place[i] = row[i].magnitude <= largestInput ? row[i] : 0 }
 }

@@ -29,16 +29,12 @@ public struct AttentionStream: ~Copyable {
   /// Samples between two steps.
   public let stepSamples: Int
 
-  private var encoder: RecurrentStack
-  private var attention: AttentionCalculator
-  private var decoder: RecurrentStack
-  private var outputLayer: OutputLayer
+  let state: UnsafeMutablePointer<StreamState>
+  /// This stream alone, for the network.
+  private var alone: StreamGroup
   private var detector: Detector
-
-  /// The last `stack` rows, oldest first.
-  private let stacked: FloatBuffer
-  private let decoderInput: FloatBuffer
   private var rows = 0
+  private var rowPosition = 0
 
   /// Steps of the network since the start.
   public private(set) var steps = 0
@@ -66,14 +62,18 @@ public struct AttentionStream: ~Copyable {
         expected: "one for each of \(architecture.keywords)")
     }
     self.parameters = parameters
-    stepSamples = hop * architecture.stride
-    encoder = RecurrentStack(parameters.encoder)
-    attention = AttentionCalculator(parameters)
-    decoder = RecurrentStack(parameters.decoder)
-    outputLayer = OutputLayer(parameters)
+    stepSamples = hop * architecture.rowsPerStep
     self.detector = Detector(detector, sampleRate: sampleRate)
-    stacked = FloatBuffer(count: architecture.inputSize)
-    decoderInput = FloatBuffer(count: architecture.decoderInputSize)
+    state = .allocate(capacity: 1)
+    state.initialize(
+      to: StreamState(parameters.network.plan, parameters.network.attentionShape))
+    alone = StreamGroup(capacity: 1)
+    alone.append(state)
+  }
+
+  deinit {
+    state.deinitialize(count: 1)
+    state.deallocate()
   }
 
   /// Takes in the next row.
@@ -87,54 +87,49 @@ public struct AttentionStream: ~Copyable {
   ///   posteriors, weights and perhaps detections to read.
   @discardableResult
   public mutating func push(_ row: Span<Float>, position: Int) -> Bool {
-    let architecture = parameters.architecture
-    precondition(row.count == architecture.bins, "A row has as many elements as the model's bins")
-    guard shift(row) else { return false }
-    step()
-    steps += 1
-    detector.step(outputLayer.output, position: position)
-    self.position = position
+    guard accept(row, position: position) else { return false }
+    parameters.network.intake.complete(alone.streams)
+    parameters.network.step(alone)
+    finishStep()
     return true
   }
 
-  /// The network in one column.
-  private mutating func step() {
-    let architecture = parameters.architecture
-    let x = UnsafePointer(stacked.pointer)
-    encoder.step(x)
-    let h = encoder.output
-    attention.step(hidden: h, memory: architecture.memory == .x ? x : h)
-    let c = attention.output
-    decoderInput.pointer.update(from: c, count: architecture.contextSize)
-    if architecture.decoderInput == .contextAndHidden {
-      (decoderInput.pointer + architecture.contextSize).update(
-        from: h, count: architecture.encoder.units)
+  /// Takes in a row that completes no step; of one that does, only notes it.
+  ///
+  /// - Returns: Whether a step is to be taken: the intake's completion, the network's, `finishStep`.
+  mutating func accept(_ row: Span<Float>, position: Int) -> Bool {
+    precondition(
+      row.count == parameters.architecture.bins, "A row has as many elements as the model's bins")
+    let intake = parameters.network.intake
+    copyBounded(row, to: state.pointee.block.pointer + intake.row)
+    let number = rows
+    rows += 1
+    rowPosition = position
+    guard intake.completesStep(number) else {
+      intake.take(alone.streams, number: number)
+      return false
     }
-    decoder.step(decoderInput.pointer)
-    outputLayer.step(decoder.output)
+    return true
   }
 
-  /// `Parameters.largestWeight` has the argument.
-  private static var largestInput: Float { 0x1p50 }
+  /// What follows when the network has taken a step.
+  mutating func finishStep() {
+    steps += 1
+    position = rowPosition
+    detector.step(vector(parameters.network.posteriors), position: position)
+  }
 
-  /// Shifts a row into the stack.
-  ///
-  /// - Returns: Whether the stack is full and its turn has come.
-  private mutating func shift(_ row: Span<Float>) -> Bool {
-    let architecture = parameters.architecture
-    let kept = (architecture.stack - 1) * architecture.bins
-    stacked.pointer.update(from: stacked.pointer + architecture.bins, count: kept)
-    for i in 0..<row.count {
-      stacked.pointer[kept + i] = row[i].magnitude <= Self.largestInput ? row[i] : 0
-    }
-    rows += 1
-    return rows >= architecture.stack
-      && (rows - architecture.stack) % architecture.stride == 0
+  private func vector(_ place: Int) -> UnsafePointer<Float> {
+    UnsafePointer(state.pointee.block.pointer + place)
+  }
+
+  private func weights(head: Int) -> UnsafePointer<Float> {
+    state.pointee.weights(head: head, parameters.network.attentionShape)
   }
 
   /// Reads a word's place off the weights of its head.
   private func detection(of keyword: Int, score: Float) -> Detection {
-    let attended = AttendedSpan(weights: attention.weights(head: head(of: keyword)), span: span)
+    let attended = AttendedSpan(weights: weights(head: head(of: keyword)), span: span)
     let start = max(0, position - (attended.firstAge + 1) * stepSamples)
     return Detection(
       keyword: keyword, score: score, threshold: detector.threshold(keyword), position: position,
@@ -154,7 +149,7 @@ public struct AttentionStream: ~Copyable {
   }
 
   /// Steps in the window: min(steps, N).
-  public var span: Int { attention.span }
+  public var span: Int { state.pointee.span }
 
   /// The head that tells where a keyword lies: its own, or the first.
   ///
@@ -167,10 +162,10 @@ public struct AttentionStream: ~Copyable {
   /// Posterior of a keyword at the newest step.
   ///
   /// - Parameter keyword: Index of the keyword.
-  /// - Returns: 0 to 1.
+  /// - Returns: 0 to 1, unless the output is linear.
   public func posterior(_ keyword: Int) -> Float {
     precondition((0..<parameters.architecture.keywords).contains(keyword), "No such keyword")
-    return outputLayer.output[keyword]
+    return vector(parameters.network.posteriors)[keyword]
   }
 
   /// Smoothed posterior of a keyword: what the threshold is compared with.
@@ -189,7 +184,7 @@ public struct AttentionStream: ~Copyable {
   public func focus(head: Int) -> Focus {
     precondition((0..<parameters.architecture.headCount).contains(head), "No such head")
     guard span > 0 else { return Focus(expected: 0, spread: 0, peak: 0) }
-    return Focus(weights: attention.weights(head: head), span: span)
+    return Focus(weights: weights(head: head), span: span)
   }
 
   /// A head's weights alpha over the window.
@@ -200,7 +195,7 @@ public struct AttentionStream: ~Copyable {
   /// - Returns: What `body` returns.
   public func withWeights<Result>(head: Int, _ body: (Span<Float>) -> Result) -> Result {
     precondition((0..<parameters.architecture.headCount).contains(head), "No such head")
-    return body(UnsafeBufferPointer(start: attention.weights(head: head), count: span).span)
+    return body(UnsafeBufferPointer(start: weights(head: head), count: span).span)
   }
 
   /// The newest row that was taken in.
@@ -208,32 +203,45 @@ public struct AttentionStream: ~Copyable {
   /// - Parameter body: Given `bins` floats.
   /// - Returns: What `body` returns.
   public func withNewestRow<Result>(_ body: (Span<Float>) -> Result) -> Result {
-    let bins = parameters.architecture.bins
-    let row = stacked.pointer + (stacked.count - bins)
-    return body(UnsafeBufferPointer(start: row, count: bins).span)
+    let row = vector(parameters.network.intake.row)
+    return body(UnsafeBufferPointer(start: row, count: parameters.architecture.bins).span)
   }
 
   /// Every intermediate result of the newest step, for tests: h, e, a, c, d, y.
+  ///
+  /// e has the bias added where the score has one; the heads of e and a are apart by
+  /// `headStride`.
   package func withIntermediates<Result>(
     _ body: (
       _ h: UnsafePointer<Float>, _ e: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
       _ c: UnsafePointer<Float>, _ d: UnsafePointer<Float>, _ y: UnsafePointer<Float>
     ) -> Result
   ) -> Result {
-    body(
-      encoder.output, attention.newestQuery, attention.newestKey, attention.output,
-      decoder.output, outputLayer.output)
+    let places = parameters.network.intermediates
+    return body(
+      vector(places.h), vector(places.e), vector(places.a), vector(places.c), vector(places.d),
+      vector(places.y))
   }
+
+  /// Floats from one head's query or key to the next one's, in `withIntermediates`.
+  package var headStride: Int { parameters.network.attentionShape.keyStride }
 
   /// Forgets everything: the next row is the first of a new stream.
   public mutating func reset() {
-    encoder.reset()
-    attention.reset()
-    decoder.reset()
-    outputLayer.reset()
-    detector.reset()
+    state.pointee.reset()
+    detector.forget()
     rows = 0
+    rowPosition = 0
     steps = 0
     position = 0
+    detector.reset()
+  }
+
+  /// Forgets what was heard: the state of the network and the window begin anew, as does the
+  /// smoothing of the posteriors. The stream goes on: rows that wait to be stacked, steps, positions,
+  /// and when a keyword was last detected stay.
+  public mutating func forget() {
+    state.pointee.reset(from: parameters.network.intakeEnd)
+    detector.forget()
   }
 }

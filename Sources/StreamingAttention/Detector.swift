@@ -136,6 +136,12 @@ package struct Detector: ~Copyable {
     }
   }
 
+  /// Begins smoothing anew.
+  package mutating func forget() {
+    steps = 0
+    for i in keywords.indices { keywords[i].firedScore = nil }
+  }
+
   package mutating func reset() {
     steps = 0
     for i in keywords.indices {

@@ -1,103 +1,138 @@
+import KernelDispatch
 import Kernels
 
-/// Keys, values and scores of the last N steps, addressed by the step's number in the stream.
+/// Keys and values of the last N steps, for scores that are new at every step.
 ///
 /// Allocated once. Step s lies at slot s mod N, so a step that is N old is written over:
 ///
 ///     step    0   1   2   3   4          N = 3, newest step 4: the window is 2, 3, 4
 ///     slot    0   1   2   0   1
+///
+/// The window is gone through once, oldest step first, some rows at a time, so that a key which is
+/// its own value comes from far memory only once. The sum of weights and values is kept in the scale
+/// of the largest exponent so far, a power of two (`AttentionKernels`).
 struct KeyValueRing: ~Copyable {
-  /// N, the steps that the ring holds.
-  let window: Int
-  private let keySize: Int
-  private let valueSize: Int
-  private let heads: Int
-  /// [window][heads K]; empty when no score looks back at keys.
+  private let shape: AttentionShape
+  /// [window][heads][key stride]; empty when no score looks back at keys.
   private let keys: FloatBuffer
-  /// [window][heads V]; empty when the value is the key and the keys are there.
+  /// [window][heads][value stride]; empty when the value is the key.
   private let values: FloatBuffer
-  /// [heads][window]; empty when scores depend on the query.
+  /// [heads][window], the first `span` of each: z, oldest step first.
   private let scores: FloatBuffer
+  private let sum: FloatBuffer
 
   /// Steps that have been written, all in all.
   private(set) var steps = 0
 
-  init(_ architecture: Architecture) {
-    window = architecture.window
-    heads = architecture.headCount
-    keySize = heads * architecture.keySize
-    valueSize = heads * architecture.valueSize
-    let looksBack = architecture.score.dependsOnQuery
-    let sharesKeys = looksBack && architecture.value == .key
-    keys = FloatBuffer(count: looksBack ? window * keySize : 0)
-    values = FloatBuffer(count: sharesKeys ? 0 : window * valueSize)
-    scores = FloatBuffer(count: looksBack ? 0 : window * heads)
+  init(_ shape: AttentionShape) {
+    self.shape = shape
+    let window = shape.score.dependsOnQuery ? shape.window : 0
+    keys = FloatBuffer(count: window * shape.heads * shape.keyStride)
+    values = FloatBuffer(
+      count: shape.value == .key ? 0 : window * shape.heads * shape.valueStride)
+    scores = FloatBuffer(count: shape.heads * window)
+    sum = FloatBuffer(count: shape.valueStride)
   }
 
   /// Steps in the window now: min(steps, N).
-  var span: Int { min(steps, window) }
+  var span: Int { min(steps, shape.window) }
 
-  /// First step of the window.
-  var oldest: Int { steps - span }
-
-  /// Steps that lie side by side in memory.
-  struct Run {
-    /// Age order within the window: 0 is the oldest step.
-    let first: Int
-    let count: Int
-    let slot: Int
+  /// z of the newest step over the window, oldest step first, `span` long.
+  func scores(head: Int) -> UnsafePointer<Float> {
+    UnsafePointer(scores.pointer + head * shape.window)
   }
 
-  /// The window in two runs, oldest step first: up to the end of memory, and from its beginning.
-  ///
-  /// A division for each step would cost as much as the arithmetic on a short key.
-  var runs: (Run, Run) {
-    let slot = oldest % window
-    let count = min(span, window - slot)
-    return (
-      Run(first: 0, count: count, slot: slot), Run(first: count, count: span - count, slot: 0)
-    )
-  }
-
-  /// Floats from one step's key to the next one's.
-  var keyStride: Int { keySize }
-
-  /// Floats from one step's value to the next one's.
-  var valueStride: Int { valueSize }
-
-  /// The keys from a slot on, all heads of each step.
-  func keys(from slot: Int) -> UnsafePointer<Float> {
-    UnsafePointer(keys.pointer + slot * keySize)
-  }
-
-  /// The values from a slot on, all heads of each step.
-  func values(from slot: Int) -> UnsafePointer<Float> {
-    values.count == 0 ? keys(from: slot) : UnsafePointer(values.pointer + slot * valueSize)
-  }
-
-  /// The scores of one head from a slot on.
-  func scores(from slot: Int, head: Int) -> UnsafePointer<Float> {
-    UnsafePointer(scores.pointer + head * window + slot)
-  }
-
-  /// Writes the next step over the oldest.
+  /// Takes in a step and attends over the window that ends with it.
   ///
   /// - Parameters:
-  ///   - key: [heads K]; ignored when no score looks back at keys.
-  ///   - value: [heads V]; ignored when the value is the key.
-  ///   - newScores: [heads]; ignored when scores depend on the query.
-  mutating func append(
-    key: UnsafePointer<Float>, value: UnsafePointer<Float>, scores newScores: UnsafePointer<Float>
+  ///   - query: [heads][key stride].
+  ///   - key: [heads][key stride].
+  ///   - value: [heads][value stride]; ignored when the value is the key.
+  ///   - vector: v of an additive score, [heads][key stride].
+  ///   - context: Receives c_t, [heads V].
+  mutating func attend(
+    query: UnsafePointer<Float>, key: UnsafePointer<Float>, value: UnsafePointer<Float>,
+    vector: UnsafePointer<Float>, into context: UnsafeMutablePointer<Float>
   ) {
-    let slot = steps % window
-    if keys.count > 0 { (keys.pointer + slot * keySize).update(from: key, count: keySize) }
-    if values.count > 0 {
-      (values.pointer + slot * valueSize).update(from: value, count: valueSize)
+    append(key: key, value: value)
+    let valueSize = shape.valueSize
+    for head in 0..<shape.heads {
+      var softmax = SoftmaxSum()
+      sum.clear()
+      let at = head * shape.keyStride
+      addRuns(head, query: query + at, vector: vector + at, &softmax)
+      let factor = 1 / softmax.total
+      kernels.scale(sum.pointer, by: factor, into: sum.pointer, count: shape.valueStride)
+      (context + head * valueSize).update(from: sum.pointer, count: valueSize)
     }
-    if scores.count > 0 {
-      for head in 0..<heads { scores.pointer[head * window + slot] = newScores[head] }
+  }
+
+  /// Writes a step over the oldest.
+  private mutating func append(key: UnsafePointer<Float>, value: UnsafePointer<Float>) {
+    let slot = steps % shape.window
+    let keyCount = shape.heads * shape.keyStride
+    (keys.pointer + slot * keyCount).update(from: key, count: keyCount)
+    if shape.value != .key {
+      let valueCount = shape.heads * shape.valueStride
+      (values.pointer + slot * valueCount).update(from: value, count: valueCount)
     }
     steps += 1
+  }
+
+  /// The window lies in two runs: up to the end of memory, and from its beginning.
+  private func addRuns(
+    _ head: Int, query: UnsafePointer<Float>, vector: UnsafePointer<Float>,
+    _ softmax: inout SoftmaxSum
+  ) {
+    let slot = (steps - span) % shape.window
+    let older = min(span, shape.window - slot)
+    let z = scores.pointer + head * shape.window
+    add(older, from: slot, head, query: query, vector: vector, z, &softmax)
+    add(span - older, from: 0, head, query: query, vector: vector, z + older, &softmax)
+  }
+
+  /// Scores some steps that lie side by side, and adds their values.
+  private func add(
+    _ count: Int, from slot: Int, _ head: Int, query: UnsafePointer<Float>,
+    vector: UnsafePointer<Float>, _ z: UnsafeMutablePointer<Float>, _ softmax: inout SoftmaxSum
+  ) {
+    let (keyPitch, valuePitch) = (shape.heads * shape.keyStride, shape.heads * shape.valueStride)
+    var key = UnsafePointer(keys.pointer + slot * keyPitch + head * shape.keyStride)
+    var value = key
+    var valueStep = keyPitch
+    if shape.value != .key {
+      value = UnsafePointer(values.pointer + slot * valuePitch + head * shape.valueStride)
+      valueStep = valuePitch
+    }
+    var done = 0
+    while done < count {
+      let rows = min(SoftmaxSum.mostRows, count - done)
+      score(rows, key, pitch: keyPitch, query: query, vector: vector, into: z + done)
+      kernels.addAttended(
+        z + done, value, stride: valueStep, rows: rows, to: sum.pointer,
+        count: shape.valueStride, &softmax)
+      key += rows * keyPitch
+      value += rows * valueStep
+      done += rows
+    }
+  }
+
+  private func score(
+    _ rows: Int, _ key: UnsafePointer<Float>, pitch: Int, query: UnsafePointer<Float>,
+    vector: UnsafePointer<Float>, into z: UnsafeMutablePointer<Float>
+  ) {
+    let count = shape.keyStride
+    switch shape.score {
+    case .additive:
+      kernels.additiveScores(
+        query, vector: vector, key, stride: pitch, rows: rows, count: count, into: z)
+    case .scaledDot:
+      kernels.dotScores(
+        query, key, stride: pitch, rows: rows, count: count,
+        factor: 1 / Float(shape.keySize).squareRoot(), into: z)
+    case .dot, .aligned, .static:
+      kernels.dotScores(query, key, stride: pitch, rows: rows, count: count, factor: 1, into: z)
+    }
   }
 
   mutating func reset() { steps = 0 }

@@ -1,15 +1,25 @@
 import KernelDispatch
 import Kernels
 
-/// An immutable matrix, packed for `MatrixVector` at a fixed address; shared by all streams.
+/// An immutable matrix with its bias, packed for the kernels at a fixed address; shared by all
+/// streams.
 final class PackedMatrix: Sendable {
   let rows: Int
   let columns: Int
   private let packed: SharedFloats
+  /// Nil: what is multiplied is added to what stands there.
+  private let bias: SharedFloats?
 
   /// Packs a row-major matrix.
-  init(_ values: [Float], rows: Int, columns: Int) {
+  ///
+  /// - Parameters:
+  ///   - values: The elements, rows x columns.
+  ///   - rows: Rows.
+  ///   - columns: Columns.
+  ///   - bias: A number for each row; nil to add to what stands in the result.
+  init(_ values: [Float], rows: Int, columns: Int, bias: [Float]?) {
     precondition(values.count == rows * columns, "A matrix has rows x columns elements")
+    precondition(bias.map { $0.count == rows } ?? true, "A bias has an element for each row")
     self.rows = rows
     self.columns = columns
     packed = SharedFloats(
@@ -20,17 +30,22 @@ final class PackedMatrix: Sendable {
         PanelLayout.pack(base, rows: rows, columns: columns, into: packed)
       }
     }
+    self.bias = bias.map { SharedFloats($0, count: PanelLayout.paddedRows(rows)) }
   }
 
   /// Room that a result needs: rows rounded up to whole panels.
   var paddedRows: Int { PanelLayout.paddedRows(rows) }
 
-  /// `y = W x + b`; b and y have room for `paddedRows`.
-  func multiply(
-    _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
-    into y: UnsafeMutablePointer<Float>
-  ) {
-    kernels.multiply(packed.pointer, x, plus: bias, into: y, rows: rows, columns: columns)
+  /// `y = W x + b` in each stream's block.
+  ///
+  /// - Parameters:
+  ///   - streams: The blocks.
+  ///   - x: Where the vector lies.
+  ///   - y: Where the result goes; it has room for `paddedRows`.
+  func multiply(in streams: StreamBlocks, from x: Int, to y: Int) {
+    kernels.multiply(
+      packed.pointer, plus: bias?.pointer, rows: rows, columns: columns, in: streams, from: x,
+      to: y)
   }
 }
 

@@ -69,35 +69,27 @@ public final class Parameters: Sendable {
   /// The sizes and choices that these weights belong to.
   public let architecture: Architecture
 
-  package let encoder: [GRUCell]
-  let query: PackedMatrix
-  let key: PackedMatrix?
-  let value: PackedMatrix?
-  /// `static` only: v and b, [heads x K].
-  let scoreVector: SharedFloats
-  let scoreBias: SharedFloats
-  let decoder: [GRUCell]
-  let output: PackedMatrix
-  let outputBias: SharedFloats
+  /// Number of weights in the tensors.
+  public let weightCount: Int
+
+  let network: Network
 
   /// The largest weight that is accepted.
   ///
-  /// With widths up to 2^12, weights up to 2^20 and inputs up to 2^50, a key or a value is at most
-  /// 2^82, a query 2^32 and a score 2^126: nothing overflows, so no state can become a NaN, which
-  /// would never leave it.
+  /// With widths up to 2^13, weights up to 2^20, and inputs, rows of the stem and states up to 2^50
+  /// (a row beyond it counts as zero, `rectify` ends there), a key or a value is at most 2^83; a
+  /// query is held below 2^30, and so a score is at most 2^126 before it is held below 2^20: nothing
+  /// overflows, so no state can become a NaN, which would never leave it.
   package static let largestWeight: Float = 0x1p20
-
-  /// Number of weights in the tensors.
-  public let weightCount: Int
 
   /// Checks every tensor against the architecture and packs it.
   ///
   /// - Parameters:
   ///   - architecture: Sizes and choices.
-  ///   - tensors: Tensors by name: `encoder.weight_ih_l0` and so on, `attention.w_e`
-  ///     [heads K, H], `attention.w_a` [heads K, M], `attention.w_v`, `attention.v` and
-  ///     `attention.b` [heads, K], `decoder.weight_ih_l0` ..., `output.weight` [keywords, units],
-  ///     `output.bias` [keywords].
+  ///   - tensors: Tensors by name: `stem.0.weight` and so on, `encoder.weight_ih_l0` and so on,
+  ///     `attention.w_e` [heads K, H], `attention.w_a` [heads K, M], `attention.w_v`, `attention.v`
+  ///     and `attention.b` [heads, K], `decoder.weight_ih_l0` ..., `output.weight`
+  ///     [keywords, units], `output.bias` [keywords].
   /// - Throws: `ParametersError` for a size out of bounds, and for a tensor that is missing,
   ///   misshapen, unknown, not finite or too large.
   public init(
@@ -106,54 +98,21 @@ public final class Parameters: Sendable {
     try architecture.validate()
     self.architecture = architecture
     var shelf = TensorShelf(tensors: tensors)
-
-    encoder = try shelf.takeGRU(
-      "encoder", inputSize: architecture.inputSize, shape: architecture.encoder)
-
-    let keyRows = architecture.headCount * architecture.keySize
-    query = try shelf.takeMatrix(
-      "attention.w_e", rows: keyRows, columns: architecture.encoder.units)
-    if architecture.score == .static {
-      let shape = [architecture.headCount, architecture.keySize]
-      scoreVector = SharedFloats(try shelf.take("attention.v", shape: shape), count: keyRows)
-      scoreBias = SharedFloats(try shelf.take("attention.b", shape: shape), count: keyRows)
-    } else {
-      scoreVector = SharedFloats(count: 0)
-      scoreBias = SharedFloats(count: 0)
-    }
-    // `static` scores need no key; there the key is only wanted as the value.
-    if architecture.score != .static || architecture.value == .key {
-      key = try shelf.takeMatrix(
-        "attention.w_a", rows: keyRows, columns: architecture.memorySize)
-    } else {
-      key = nil
-    }
-    switch architecture.value {
-    case .key: value = nil
-    case .separate:
-      value = try shelf.takeMatrix(
-        "attention.w_v", rows: architecture.contextSize, columns: architecture.memorySize)
-    }
-
-    decoder = try shelf.takeGRU(
-      "decoder", inputSize: architecture.decoderInputSize, shape: architecture.decoder)
-    output = try shelf.takeMatrix(
-      "output.weight", rows: architecture.keywords, columns: architecture.decoder.units)
-    outputBias = SharedFloats(
-      try shelf.take("output.bias", shape: [architecture.keywords]), count: output.paddedRows)
-
-    if let stranger = shelf.remaining.keys.min() { throw .unknown(tensor: stranger) }
+    network = try Network(architecture, from: &shelf)
+    try shelf.end()
     weightCount = shelf.taken
   }
 }
 
 /// Tensors that are taken off one by one, each checked as it goes.
-private struct TensorShelf {
-  private(set) var remaining: [String: Tensor]
+struct TensorShelf {
+  private var remaining: [String: Tensor]
+  /// Elements that have been taken.
   private(set) var taken = 0
 
   init(tensors: [String: Tensor]) { remaining = tensors }
 
+  /// Takes the elements of a tensor.
   mutating func take(_ name: String, shape: [Int]) throws(ParametersError) -> [Float] {
     guard let tensor = remaining.removeValue(forKey: name) else {
       throw .missing(tensor: name, expected: shape)
@@ -175,27 +134,55 @@ private struct TensorShelf {
     return tensor.values
   }
 
-  mutating func takeMatrix(
-    _ name: String, rows: Int, columns: Int
-  ) throws(ParametersError) -> PackedMatrix {
-    PackedMatrix(try take(name, shape: [rows, columns]), rows: rows, columns: columns)
-  }
-
-  mutating func takeGRU(
-    _ name: String, inputSize: Int, shape: Architecture.Recurrent
-  ) throws(ParametersError) -> [GRUCell] {
-    var layers: [GRUCell] = []
-    let gates = 3 * shape.units
+  /// Takes the layers of an encoder or a decoder, whose names begin with `prefix`.
+  mutating func takeRecurrent(
+    _ prefix: String, inputSize: Int, shape: Architecture.Recurrent, plan: inout MemoryPlan
+  ) throws(ParametersError) -> [RecurrentLayer] {
+    let rows = shape.cell.gates * shape.units
+    var layers: [RecurrentLayer] = []
     for layer in 0..<shape.layers {
+      let inputs = layer == 0 ? inputSize : shape.units
+      let tensors = RecurrentLayer.Tensors(
+        input: try take("\(prefix)weight_ih_l\(layer)", shape: [rows, inputs]),
+        hidden: try take("\(prefix)weight_hh_l\(layer)", shape: [rows, shape.units]),
+        inputBias: try take("\(prefix)bias_ih_l\(layer)", shape: [rows]),
+        hiddenBias: try take("\(prefix)bias_hh_l\(layer)", shape: [rows]))
       layers.append(
-        GRUCell(
-          input: try takeMatrix(
-            "\(name).weight_ih_l\(layer)", rows: gates,
-            columns: layer == 0 ? inputSize : shape.units),
-          hidden: try takeMatrix("\(name).weight_hh_l\(layer)", rows: gates, columns: shape.units),
-          inputBias: try take("\(name).bias_ih_l\(layer)", shape: [gates]),
-          hiddenBias: try take("\(name).bias_hh_l\(layer)", shape: [gates])))
+        RecurrentLayer(tensors, cell: shape.cell, inputs: inputs, units: shape.units, plan: &plan))
     }
     return layers
+  }
+
+  /// Takes the layers of the stem.
+  mutating func takeStem(
+    _ architecture: Architecture, plan: inout MemoryPlan
+  ) throws(ParametersError) -> [ConvolutionLayer] {
+    var layers: [ConvolutionLayer] = []
+    var inputs = architecture.bins
+    for (index, layer) in architecture.stem.enumerated() {
+      let name = "stem.\(index)"
+      let tensors: (depthwise: [Float], weight: [Float], bias: [Float])
+      switch layer.kind {
+      case .full:
+        tensors = (
+          [], try take("\(name).weight", shape: [layer.channels, inputs, layer.kernel]),
+          try take("\(name).bias", shape: [layer.channels])
+        )
+      case .separable:
+        tensors = (
+          try take("\(name).depthwise.weight", shape: [inputs, 1, layer.kernel]),
+          try take("\(name).pointwise.weight", shape: [layer.channels, inputs, 1]),
+          try take("\(name).pointwise.bias", shape: [layer.channels])
+        )
+      }
+      layers.append(ConvolutionLayer(layer, inputs: inputs, tensors: tensors, plan: &plan))
+      inputs = layer.channels
+    }
+    return layers
+  }
+
+  /// Checks that nothing is left.
+  func end() throws(ParametersError) {
+    if let stranger = remaining.keys.min() { throw .unknown(tensor: stranger) }
   }
 }

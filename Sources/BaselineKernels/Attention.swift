@@ -1,0 +1,296 @@
+import Kernels
+
+extension Loops {
+  package static func dotScores(
+    _ query: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, stride: Int, rows: Int,
+    count: Int, factor: Float, into z: UnsafeMutablePointer<Float>
+  ) {
+    let zero = Lanes8(repeating: 0)
+    var key = keys
+    var row = 0
+    while row &+ 8 <= rows {
+      var (s0, s1, s2, s3) = (zero, zero, zero, zero)
+      var (s4, s5, s6, s7) = (zero, zero, zero, zero)
+      var p = key
+      var q = key + 4 &* stride
+      var k = 0
+      while k < count {
+        let e = Lanes8(query + k)
+        s0 = Lanes8.fma(Lanes8(p), e, s0)
+        s1 = Lanes8.fma(Lanes8(p + stride), e, s1)
+        s2 = Lanes8.fma(Lanes8(p + 2 &* stride), e, s2)
+        s3 = Lanes8.fma(Lanes8(p + 3 &* stride), e, s3)
+        s4 = Lanes8.fma(Lanes8(q), e, s4)
+        s5 = Lanes8.fma(Lanes8(q + stride), e, s5)
+        s6 = Lanes8.fma(Lanes8(q + 2 &* stride), e, s6)
+        s7 = Lanes8.fma(Lanes8(q + 3 &* stride), e, s7)
+        p += 8
+        q += 8
+        k &+= 8
+      }
+      let scores = Lanes8.sums((s0, s1, s2, s3, s4, s5, s6, s7))
+      Softmax.bounded(scores * Lanes8(repeating: factor)).store(z + row)
+      key += 8 &* stride
+      row &+= 8
+    }
+    while row < rows {
+      var sum = zero
+      var k = 0
+      while k < count {
+        sum = Lanes8.fma(Lanes8(key + k), Lanes8(query + k), sum)
+        k &+= 8
+      }
+      z[row] = Softmax.bounded(sum.sum * factor)
+      key += stride
+      row &+= 1
+    }
+  }
+
+  package static func additiveScores(
+    _ query: UnsafePointer<Float>, vector: UnsafePointer<Float>, _ keys: UnsafePointer<Float>,
+    stride: Int, rows: Int, count: Int, into z: UnsafeMutablePointer<Float>
+  ) {
+    var key = keys
+    for row in 0..<rows {
+      var sum = Lanes8(repeating: 0)
+      var k = 0
+      while k < count {
+        let t = HyperbolicTangent.value(Lanes8(query + k) + Lanes8(key + k))
+        sum = Lanes8.fma(Lanes8(vector + k), t, sum)
+        k &+= 8
+      }
+      z[row] = Softmax.bounded(sum.sum)
+      key += stride
+    }
+  }
+
+  package static func addAttended(
+    _ z: UnsafePointer<Float>, _ values: UnsafePointer<Float>, stride: Int, rows: Int,
+    to y: UnsafeMutablePointer<Float>, count: Int, _ sum: inout SoftmaxSum
+  ) {
+    guard rows > 0 else { return }
+    let most = SoftmaxSum.mostRows
+    // Temporary memory instead of an array: nothing is allocated.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 &* most) { memory in
+      guard let weights = memory.baseAddress else { return }
+      let exponents = weights + most
+      let largest = Softmax.split(z, rows, weights, exponents)
+      if largest > sum.exponent {
+        let factor = SoftmaxSum.powerOfTwo(sum.exponent - largest)
+        sum.exponent = largest
+        sum.total *= factor
+        scale(y, by: factor, into: y, count: count)
+      }
+      sum.total += Softmax.weigh(weights, exponents, rows, against: sum.exponent)
+      Softmax.addWeighted(weights, values, stride, rows, to: y, count)
+    }
+  }
+
+  package static func splitExponentials(
+    _ z: UnsafePointer<Float>, count: Int, mantissas: UnsafeMutablePointer<Float>,
+    exponents: UnsafeMutablePointer<Float>
+  ) {
+    var i = 0
+    while i &+ 8 <= count {
+      let (mantissa, shifted) = Exponential.split(Lanes8(z + i))
+      mantissa.store(mantissas + i)
+      (shifted - Exponential.magic).store(exponents + i)
+      i &+= 8
+    }
+    while i < count {
+      // All lanes alike: the same operations as in company.
+      let (mantissa, shifted) = Exponential.split(Lanes8(repeating: z[i]))
+      mantissas[i] = mantissa.largest
+      exponents[i] = (shifted - Exponential.magic).largest
+      i &+= 1
+    }
+  }
+
+  package static func scale(
+    _ x: UnsafePointer<Float>, by factor: Float, into y: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    let factors = Lanes8(repeating: factor)
+    var i = 0
+    while i < count {
+      (Lanes8(x + i) * factors).store(y + i)
+      i &+= 8
+    }
+  }
+
+  package static func addCompensated(
+    _ x: UnsafePointer<Float>, _ factors: (new: Float, old: Float),
+    to y: UnsafeMutablePointer<Float>, lost: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    let (new, old) = (Lanes8(repeating: factors.new), Lanes8(repeating: factors.old))
+    var i = 0
+    while i < count {
+      // The factors are powers of two: only the addition rounds.
+      let addend = Lanes8(x + i) * new - Lanes8(Input(lost + i)) * old
+      let sum = Lanes8(Input(y + i)) * old
+      let next = sum + addend
+      ((next - sum) - addend).store(lost + i)
+      next.store(y + i)
+      i &+= 8
+    }
+  }
+
+  package static func combine(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>,
+    _ factors: (Float, Float, Float), into y: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    let fa = Lanes8(repeating: factors.0)
+    let fb = Lanes8(repeating: factors.1)
+    let fc = Lanes8(repeating: factors.2)
+    var i = 0
+    while i < count {
+      let sum = Lanes8.fma(Lanes8(b + i), fb, Lanes8(a + i) * fa)
+      Lanes8.fma(Lanes8(c + i), fc, sum).store(y + i)
+      i &+= 8
+    }
+  }
+}
+
+/// The parts of a softmax over some rows.
+private enum Softmax {
+  /// Far beyond any sensible score, and still a number whose exponential can be split.
+  @inline(__always)
+  static func bounded(_ z: Lanes8) -> Lanes8 {
+    let bound = Lanes8(repeating: 0x1p20)
+    let low = Lanes8.select(z, lessThan: -bound, -bound, else: z)
+    return Lanes8.select(bound, lessThan: low, bound, else: low)
+  }
+
+  @inline(__always)
+  static func bounded(_ z: Float) -> Float {
+    let low = z < -0x1p20 ? -0x1p20 : z
+    return 0x1p20 < low ? 0x1p20 : low
+  }
+
+  /// Exponentials as mantissa and exponent; the last few as eight, too.
+  ///
+  /// - Returns: The largest exponent.
+  @inline(__always)
+  static func split(_ z: Input, _ rows: Int, _ weights: Output, _ exponents: Output) -> Float {
+    var largest = Lanes8(repeating: -0x1p22)
+    var i = 0
+    while i < rows {
+      if i &+ 8 > rows {
+        // What follows the last score has no meaning: it is the last one once more, here.
+        for j in i..<i &+ 8 { weights[j] = z[j < rows ? j : rows &- 1] }
+      } else {
+        Lanes8(z + i).store(weights + i)
+      }
+      let (mantissa, shifted) = Exponential.split(Lanes8(Input(weights + i)))
+      let n = shifted - Exponential.magic
+      mantissa.store(weights + i)
+      n.store(exponents + i)
+      largest = Lanes8.maximum(n, largest)
+      i &+= 8
+    }
+    return largest.largest
+  }
+
+  /// Mantissas and exponents -> weights in one scale, eight sums by position modulo eight.
+  ///
+  /// - Returns: The sum of the weights.
+  @inline(__always)
+  static func weigh(
+    _ weights: Output, _ exponents: Output, _ rows: Int, against largest: Float
+  ) -> Float {
+    let scale = Lanes8(repeating: largest)
+    var sum = Lanes8(repeating: 0)
+    var i = 0
+    while i < rows {
+      var weight = Exponential.scaled(
+        Lanes8(Input(weights + i)), byPowerOfTwo: Lanes8(Input(exponents + i)) - scale)
+      weight.store(weights + i)
+      if i &+ 8 > rows {
+        for j in rows..<i &+ 8 { weights[j] = 0 }
+        weight = Lanes8(Input(weights + i))
+      }
+      sum = sum + weight
+      i &+= 8
+    }
+    return sum.sum
+  }
+
+  /// `y += w_0 x_0 + w_1 x_1 + ...`, in this order.
+  ///
+  /// As many elements as fit stay in registers over all rows.
+  @inline(__always)
+  static func addWeighted(
+    _ w: Output, _ x: Input, _ stride: Int, _ rows: Int, to y: Output, _ count: Int
+  ) {
+    var k = 0
+    while k &+ 64 <= count {
+      eight(w, x + k, stride, rows, to: y + k)
+      k &+= 64
+    }
+    while k &+ 32 <= count {
+      four(w, x + k, stride, rows, to: y + k)
+      k &+= 32
+    }
+    while k < count {
+      one(w, x + k, stride, rows, to: y + k)
+      k &+= 8
+    }
+  }
+
+  @inline(__always)
+  private static func eight(_ w: Output, _ x: Input, _ stride: Int, _ rows: Int, to y: Output) {
+    let r = Input(y)
+    var (s0, s1, s2, s3) = (Lanes8(r), Lanes8(r + 8), Lanes8(r + 16), Lanes8(r + 24))
+    var (s4, s5, s6, s7) = (Lanes8(r + 32), Lanes8(r + 40), Lanes8(r + 48), Lanes8(r + 56))
+    var p = x
+    for row in 0..<rows {
+      let weight = Lanes8(repeating: w[row])
+      s0 = Lanes8.fma(Lanes8(p), weight, s0)
+      s1 = Lanes8.fma(Lanes8(p + 8), weight, s1)
+      s2 = Lanes8.fma(Lanes8(p + 16), weight, s2)
+      s3 = Lanes8.fma(Lanes8(p + 24), weight, s3)
+      s4 = Lanes8.fma(Lanes8(p + 32), weight, s4)
+      s5 = Lanes8.fma(Lanes8(p + 40), weight, s5)
+      s6 = Lanes8.fma(Lanes8(p + 48), weight, s6)
+      s7 = Lanes8.fma(Lanes8(p + 56), weight, s7)
+      p += stride
+    }
+    s0.store(y)
+    s1.store(y + 8)
+    s2.store(y + 16)
+    s3.store(y + 24)
+    s4.store(y + 32)
+    s5.store(y + 40)
+    s6.store(y + 48)
+    s7.store(y + 56)
+  }
+
+  @inline(__always)
+  private static func four(_ w: Output, _ x: Input, _ stride: Int, _ rows: Int, to y: Output) {
+    let r = Input(y)
+    var (s0, s1, s2, s3) = (Lanes8(r), Lanes8(r + 8), Lanes8(r + 16), Lanes8(r + 24))
+    var p = x
+    for row in 0..<rows {
+      let weight = Lanes8(repeating: w[row])
+      s0 = Lanes8.fma(Lanes8(p), weight, s0)
+      s1 = Lanes8.fma(Lanes8(p + 8), weight, s1)
+      s2 = Lanes8.fma(Lanes8(p + 16), weight, s2)
+      s3 = Lanes8.fma(Lanes8(p + 24), weight, s3)
+      p += stride
+    }
+    s0.store(y)
+    s1.store(y + 8)
+    s2.store(y + 16)
+    s3.store(y + 24)
+  }
+
+  @inline(__always)
+  private static func one(_ w: Output, _ x: Input, _ stride: Int, _ rows: Int, to y: Output) {
+    var sum = Lanes8(Input(y))
+    var p = x
+    for row in 0..<rows {
+      sum = Lanes8.fma(Lanes8(p), Lanes8(repeating: w[row]), sum)
+      p += stride
+    }
+    sum.store(y)
+  }
+}
