@@ -38,6 +38,15 @@ enum Exponential {
   /// - Returns: The mantissa, between 0.7 and 1.42, and n + `magic`.
   @inline(__always)
   static func split(_ x: Lanes8) -> (mantissa: Lanes8, shifted: Lanes8) {
+    let (q, shifted) = splitLessOne(x)
+    return (q + Lanes8(repeating: 1), shifted)
+  }
+
+  /// e to the power x = (1 + q) 2^n.
+  ///
+  /// - Returns: q, to its own last bits, and n + `magic`.
+  @inline(__always)
+  static func splitLessOne(_ x: Lanes8) -> (q: Lanes8, shifted: Lanes8) {
     func constant(_ value: Float) -> Lanes8 { Lanes8(repeating: value) }
     let shifted = Lanes8.fma(x, constant(1.442_695_04), magic)
     let n = shifted - magic
@@ -49,7 +58,7 @@ enum Exponential {
     p = Lanes8.fma(p, r, constant(4.166_579_589_4e-2))
     p = Lanes8.fma(p, r, constant(1.666_666_545_9e-1))
     p = Lanes8.fma(p, r, constant(5.000_000_120_1e-1))
-    return (Lanes8.fma(p, r * r, r) + constant(1), shifted)
+    return (Lanes8.fma(p, r * r, r), shifted)
   }
 
   /// value 2^k for whole numbers k of at most 0; zero where k is below -120.
@@ -65,6 +74,23 @@ enum Exponential {
   static func logistic(_ x: Lanes8) -> Lanes8 {
     let one = Lanes8(repeating: 1)
     return one / (one + value(-x))
+  }
+}
+
+extension Exponential {
+  /// The logistic function of a number that is none of NaN and the infinities, as sums of finite
+  /// weights and states are: what a gate does, at two thirds of the price.
+  ///
+  /// Within the same bounds; below -87 and above 87 it is as at those.
+  @inline(__always)
+  static func gate(_ x: Lanes8) -> Lanes8 {
+    let bound = Lanes8(repeating: 87)
+    let low = Lanes8.select(x, lessThan: -bound, -bound, else: x)
+    let y = Lanes8.select(bound, lessThan: low, bound, else: low)
+    let (mantissa, shifted) = split(-y)
+    let power = Lanes8(bits: mantissa.bits &+ (shifted.bits &<< 23))
+    let one = Lanes8(repeating: 1)
+    return one / (one + power)
   }
 }
 

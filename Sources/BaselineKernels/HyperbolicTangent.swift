@@ -2,27 +2,25 @@ import Kernels
 
 /// The hyperbolic tangent.
 enum HyperbolicTangent {
-  /// tanh x.
+  /// tanh x = m / (m + 2) with m = e^2|x| - 1, and the sign of x.
   ///
-  /// Below 0.625 the odd polynomial of Cephes' `tanhf` (Moshier 1989), above it
-  /// 1 - 2 / (e^2|x| + 1); both are computed and one is taken, so that there is no branch.
+  /// m comes from the exponential's own parts, e^y = 2^n (1 + q): m = 2^n q + (2^n - 1). For small x
+  /// n is 0 and m is q itself, so that nothing cancels, without a branch. Beyond |x| = 10 the result
+  /// is 1.
   @inline(__always)
   static func value(_ x: Lanes8) -> Lanes8 {
-    func constant(_ value: Float) -> Lanes8 { Lanes8(repeating: value) }
-    let signBit = SIMD8<Int32>(repeating: Int32.min)
-    let sign = x.bits & signBit
+    let sign = x.bits & SIMD8<Int32>(repeating: Int32.min)
     let magnitude = Lanes8(bits: x.bits & SIMD8<Int32>(repeating: Int32.max))
-    let square = x * x
-    var p = constant(-5.704_988_727_45e-3)
-    p = Lanes8.fma(p, square, constant(2.063_908_879_54e-2))
-    p = Lanes8.fma(p, square, constant(-5.373_971_635_5e-2))
-    p = Lanes8.fma(p, square, constant(1.333_144_186_13e-1))
-    p = Lanes8.fma(p, square, constant(-3.333_328_220_76e-1))
-    let small = Lanes8.fma(p * square, x, x)
-    let one = constant(1)
-    let large = one - constant(2) / (Exponential.value(magnitude + magnitude) + one)
-    let signed = Lanes8(bits: large.bits | sign)
-    return Lanes8.select(magnitude, lessThan: constant(0.625), small, else: signed)
+    let bound = Lanes8(repeating: 20)
+    let doubled = magnitude + magnitude
+    // A NaN is not above the bound: it goes on.
+    let y = Lanes8.select(bound, lessThan: doubled, bound, else: doubled)
+    let (q, shifted) = Exponential.splitLessOne(y)
+    let one = Lanes8(repeating: 1)
+    let power = Lanes8(bits: one.bits &+ (shifted.bits &<< 23))
+    let m = Lanes8.fma(power, q, power - one)
+    let result = m / (m + Lanes8(repeating: 2))
+    return Lanes8(bits: result.bits | sign)
   }
 }
 

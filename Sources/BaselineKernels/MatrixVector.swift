@@ -27,15 +27,23 @@ extension Loops {
   }
 }
 
-/// A packed matrix: `w[panel][column][16]`.
+/// A packed matrix, as `PanelLayout` says.
 private struct Panels {
   let w: Input
   let count: Int
   let columns: Int
 
-  /// Floats from one panel to the next.
-  private var pitch: Int {
-    @inline(__always) get { 16 &* columns }
+  /// Panels that lie in fours.
+  private var whole: Int {
+    @inline(__always) get { count & ~3 }
+  }
+
+  /// Where a panel begins, and how many floats lie from one of its columns to the next.
+  @inline(__always)
+  private func place(_ panel: Int) -> (first: Input, pitch: Int) {
+    let first = (panel & ~3) &* 16 &* columns
+    guard panel >= whole else { return (w + (first &+ (panel & 3) &* 16), 64) }
+    return (w + panel &* 16 &* columns, 16)
   }
 
   // MARK: One stream
@@ -62,7 +70,7 @@ private struct Panels {
 
   @inline(__always)
   private func one(_ panel: Int, _ start: Input, _ x: Input, into y: Output) {
-    var p = w + panel &* pitch
+    var p = w + panel &* 16 &* columns
     var sum = Lanes16(start + 16 &* panel)
     for column in 0..<columns {
       sum = Lanes16.fma(Lanes16(p), Lanes16(repeating: x[column]), sum)
@@ -73,17 +81,16 @@ private struct Panels {
 
   @inline(__always)
   private func four(_ panel: Int, _ start: Input, _ x: Input, into y: Output) {
-    let pitch = pitch
-    var p = w + panel &* pitch
+    var p = w + panel &* 16 &* columns
     let b = start + 16 &* panel
     var (s0, s1, s2, s3) = (Lanes16(b), Lanes16(b + 16), Lanes16(b + 32), Lanes16(b + 48))
     for column in 0..<columns {
       let factor = Lanes16(repeating: x[column])
       s0 = Lanes16.fma(Lanes16(p), factor, s0)
-      s1 = Lanes16.fma(Lanes16(p + pitch), factor, s1)
-      s2 = Lanes16.fma(Lanes16(p + 2 &* pitch), factor, s2)
-      s3 = Lanes16.fma(Lanes16(p + 3 &* pitch), factor, s3)
-      p += 16
+      s1 = Lanes16.fma(Lanes16(p + 16), factor, s1)
+      s2 = Lanes16.fma(Lanes16(p + 32), factor, s2)
+      s3 = Lanes16.fma(Lanes16(p + 48), factor, s3)
+      p += 64
     }
     let r = y + 16 &* panel
     s0.store(r)
@@ -95,24 +102,23 @@ private struct Panels {
   #if KERNEL_512
     @inline(__always)
     private func eight(_ panel: Int, _ start: Input, _ x: Input, into y: Output) {
-      let pitch = pitch
-      var p = w + panel &* pitch
-      var q = p + 4 &* pitch
+      var p = w + panel &* 16 &* columns
+      var q = p + 64 &* columns
       let b = start + 16 &* panel
       var (s0, s1, s2, s3) = (Lanes16(b), Lanes16(b + 16), Lanes16(b + 32), Lanes16(b + 48))
       var (s4, s5, s6, s7) = (Lanes16(b + 64), Lanes16(b + 80), Lanes16(b + 96), Lanes16(b + 112))
       for column in 0..<columns {
         let factor = Lanes16(repeating: x[column])
         s0 = Lanes16.fma(Lanes16(p), factor, s0)
-        s1 = Lanes16.fma(Lanes16(p + pitch), factor, s1)
-        s2 = Lanes16.fma(Lanes16(p + 2 &* pitch), factor, s2)
-        s3 = Lanes16.fma(Lanes16(p + 3 &* pitch), factor, s3)
+        s1 = Lanes16.fma(Lanes16(p + 16), factor, s1)
+        s2 = Lanes16.fma(Lanes16(p + 32), factor, s2)
+        s3 = Lanes16.fma(Lanes16(p + 48), factor, s3)
         s4 = Lanes16.fma(Lanes16(q), factor, s4)
-        s5 = Lanes16.fma(Lanes16(q + pitch), factor, s5)
-        s6 = Lanes16.fma(Lanes16(q + 2 &* pitch), factor, s6)
-        s7 = Lanes16.fma(Lanes16(q + 3 &* pitch), factor, s7)
-        p += 16
-        q += 16
+        s5 = Lanes16.fma(Lanes16(q + 16), factor, s5)
+        s6 = Lanes16.fma(Lanes16(q + 32), factor, s6)
+        s7 = Lanes16.fma(Lanes16(q + 48), factor, s7)
+        p += 64
+        q += 64
       }
       let r = y + 16 &* panel
       s0.store(r)
@@ -158,7 +164,7 @@ private struct Panels {
     _ panel: Int, _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>,
     from x: Int, to y: Int
   ) {
-    var p = w + panel &* pitch
+    var (p, pitch) = place(panel)
     let at = 16 &* panel
     let (x0, x1, x2) = (blocks[0] + x, blocks[1] + x, blocks[2] + x)
     let (x3, x4, x5) = (blocks[3] + x, blocks[4] + x, blocks[5] + x)
@@ -175,7 +181,7 @@ private struct Panels {
       s3 = Lanes16.fma(w, Lanes16(repeating: x3[column]), s3)
       s4 = Lanes16.fma(w, Lanes16(repeating: x4[column]), s4)
       s5 = Lanes16.fma(w, Lanes16(repeating: x5[column]), s5)
-      p += 16
+      p += pitch
     }
     s0.store(blocks[0] + to)
     s1.store(blocks[1] + to)
@@ -190,7 +196,7 @@ private struct Panels {
     _ panel: Int, _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>,
     from x: Int, to y: Int
   ) {
-    var p = w + panel &* pitch
+    var (p, pitch) = place(panel)
     let at = 16 &* panel
     let (x0, x1, x2, x3) = (blocks[0] + x, blocks[1] + x, blocks[2] + x, blocks[3] + x)
     let to = y &+ at
@@ -204,7 +210,7 @@ private struct Panels {
       s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
       s2 = Lanes16.fma(w, Lanes16(repeating: x2[column]), s2)
       s3 = Lanes16.fma(w, Lanes16(repeating: x3[column]), s3)
-      p += 16
+      p += pitch
     }
     s0.store(blocks[0] + to)
     s1.store(blocks[1] + to)
@@ -217,7 +223,7 @@ private struct Panels {
     _ panel: Int, _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>,
     from x: Int, to y: Int
   ) {
-    var p = w + panel &* pitch
+    var (p, pitch) = place(panel)
     let at = 16 &* panel
     let (x0, x1) = (blocks[0] + x, blocks[1] + x)
     let to = y &+ at
@@ -229,7 +235,7 @@ private struct Panels {
       let w = Lanes16(p)
       s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
       s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
-      p += 16
+      p += pitch
     }
     s0.store(blocks[0] + to)
     s1.store(blocks[1] + to)

@@ -11,8 +11,8 @@ extension Loops {
       while i < units {
         let (r, z) = (i, i &+ units)
         let n = z &+ units
-        let reset = Exponential.logistic(Lanes8(a + r) + Lanes8(g + r))
-        let update = Exponential.logistic(Lanes8(a + z) + Lanes8(g + z))
+        let reset = Exponential.gate(Lanes8(a + r) + Lanes8(g + r))
+        let update = Exponential.gate(Lanes8(a + z) + Lanes8(g + z))
         let candidate = HyperbolicTangent.value(
           Lanes8.fma(reset, Lanes8(g + n), Lanes8(a + n)))
         Lanes8.fma(
@@ -29,10 +29,10 @@ extension Loops {
       let (a, c, h) = (Input(block + sums), block + cell, block + state)
       var i = 0
       while i < units {
-        let input = Exponential.logistic(Lanes8(a + i))
-        let forget = Exponential.logistic(Lanes8(a + (i &+ units)))
+        let input = Exponential.gate(Lanes8(a + i))
+        let forget = Exponential.gate(Lanes8(a + (i &+ units)))
         let candidate = HyperbolicTangent.value(Lanes8(a + (i &+ 2 &* units)))
-        let output = Exponential.logistic(Lanes8(a + (i &+ 3 &* units)))
+        let output = Exponential.gate(Lanes8(a + (i &+ 3 &* units)))
         let next = Lanes8.fma(forget, Lanes8(Input(c + i)), input * candidate)
         next.store(c + i)
         (output * HyperbolicTangent.value(next)).store(h + i)

@@ -116,12 +116,17 @@ public struct StreamBlocks {
   }
 }
 
-/// How a matrix is packed for `RecurrentKernels.multiply`: in panels of sixteen rows.
+/// How a matrix is packed for `RecurrentKernels.multiply`: in panels of sixteen rows, four of which
+/// lie together.
 ///
-/// A panel holds its columns one after the other: `w[panel][column][16]`.
+/// Four panels hold their columns one after the other, `w[four panels][column][4][16]`, so that a
+/// product with one vector reads its weights in one run; the last, fewer than four, are each by
+/// themselves, `w[panel][column][16]`.
 public enum PanelLayout {
   /// Rows of a panel.
   public static let panelRows = 16
+  /// Panels that lie together.
+  public static let together = 4
 
   /// Floats that `rows` x `columns` take when packed.
   ///
@@ -152,14 +157,19 @@ public enum PanelLayout {
     _ source: UnsafePointer<Float>, rows: Int, columns: Int,
     into packed: UnsafeMutablePointer<Float>
   ) {
-    for panel in 0..<paddedRows(rows) / panelRows {
+    let panels = paddedRows(rows) / panelRows
+    var place = packed
+    var panel = 0
+    while panel < panels {
+      let width = (panel + together <= panels ? together : 1) * panelRows
       for column in 0..<columns {
-        for lane in 0..<panelRows {
+        for lane in 0..<width {
           let row = panel * panelRows + lane
-          packed[(panel * columns + column) * panelRows + lane] =
-            row < rows ? source[row * columns + column] : 0
+          place[lane] = row < rows ? source[row * columns + column] : 0
         }
+        place += width
       }
+      panel += width / panelRows
     }
   }
 }

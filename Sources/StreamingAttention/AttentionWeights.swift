@@ -42,7 +42,7 @@ public struct AttentionShape: Sendable, Equatable {
   }
 
   /// The attention of a whole model.
-  init(_ architecture: Architecture) {
+  package init(_ architecture: Architecture) {
     self.init(
       score: architecture.score, hiddenSize: architecture.encoder.units,
       memorySize: architecture.memorySize, heads: architecture.headCount,

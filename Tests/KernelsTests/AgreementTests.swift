@@ -39,22 +39,21 @@ struct Comparison: Sendable, CustomTestStringConvertible {
         let (w, x) = (random.floats(count * 40), random.floats(40))
         return MatrixVectorTests.product(w, x, plus: random.floats(count), rows: count, set)
       },
-      Comparison(testDescription: "weighted rows", tolerance: 1e-6) { set, random in
-        let (a, x) = (random.floats(7), random.floats(7 * count))
-        let y = FloatBuffer(count: count)
-        withPointers(a, x) {
-          set.kernels.addWeighted(
-            $0, $1, stride: count, rows: 7, to: y.pointer, count: count)
-        }
-        return Array(y.elements)
+      Comparison(testDescription: "attention", tolerance: 2e-6) { set, random in
+        let keys = random.floats(count * 16)
+        return AttentionKernelsTests.attend(
+          random.floats(16), keys: keys, values: keys, size: 16, rows: count, set
+        ).context
       },
       Comparison(testDescription: "GRU", tolerance: 4e-6) { set, random in
-        let input = FloatBuffer(random.floats(3 * count, scale: 4))
-        let hidden = FloatBuffer(random.floats(3 * count, scale: 4))
-        let state = FloatBuffer(random.floats(count))
-        set.kernels.gru(
-          input: input.pointer, hidden: hidden.pointer, state: state.pointer, units: count)
-        return Array(state.elements)
+        GatesTests.gru(
+          input: random.floats(3 * count, scale: 4), hidden: random.floats(3 * count, scale: 4),
+          state: random.floats(count), set)
+      },
+      Comparison(testDescription: "LSTM", tolerance: 4e-6) { set, random in
+        GatesTests.lstm(
+          sums: random.floats(4 * count, scale: 4), cell: random.floats(count), set
+        ).state
       },
       Comparison(testDescription: "framing", tolerance: 1e-6) { set, random in
         let output = FloatBuffer(count: count)

@@ -33,12 +33,15 @@ struct InstructionSetTests {
   func fusing(set: InstructionSet) {
     // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, whose last bit rounding takes away.
     let x = [Float](repeating: 1 + 0x1p-12, count: 9)
-    let y = FloatBuffer([Float](repeating: -1 - 0x1p-11, count: 9))
-    withPointers(x, x) {
-      set.kernels.addWeighted($0, $1, stride: 9, rows: 1, to: y.pointer, count: 9)
+    let y = FloatBuffer([Float](repeating: -1 - 0x1p-11, count: 16))
+    let w = FloatBuffer(count: PanelLayout.packedCount(rows: 9, columns: 1))
+    withPointers(x, x) { column, vector in
+      PanelLayout.pack(column, rows: 9, columns: 1, into: w.pointer)
+      set.kernels.multiply(
+        w.pointer, vector, plus: y.pointer, into: y.pointer, rows: 9, columns: 1)
     }
     let expected: Float = set.kernels.fusesMultiplyAdd ? 0x1p-24 : 0
-    #expect(y.elements.allSatisfy { $0 == expected }, "\(Array(y.elements))")
+    #expect(y.elements.prefix(9).allSatisfy { $0 == expected }, "\(Array(y.elements))")
   }
 
   @Test("Names are those that people type")

@@ -77,16 +77,60 @@ struct MatrixVectorTests {
     }
   }
 
+  @Test(
+    "A stream's bits depend on no other stream: with a bias, and added to what is there",
+    .seed(33), arguments: InstructionSet.available)
+  func streamsTogether(set: InstructionSet) {
+    var random = SplitMix64()
+    for (rows, columns) in [(1, 1), (15, 7), (16, 40), (63, 9), (64, 64), (65, 3), (192, 40)] {
+      let w = random.floats(rows * columns)
+      let b = random.floats(rows)
+      let packed = FloatBuffer(count: PanelLayout.packedCount(rows: rows, columns: columns))
+      withPointers(w, b) { pw, _ in
+        PanelLayout.pack(pw, rows: rows, columns: columns, into: packed.pointer)
+      }
+      let bias = FloatBuffer(b, count: PanelLayout.paddedRows(rows))
+      let place = (columns + 15) / 16 * 16
+      for count in [1, 2, 3, 4, 5, 6, 7, 10, 12, 13, 16] {
+        let x = (0..<count).map { _ in random.floats(columns) }
+        let alone = x.map { Self.product(w, $0, plus: b, rows: rows, set) }
+        let blocks = TestBlocks(count, length: place + PanelLayout.paddedRows(rows) + 16)
+        for stream in 0..<count { blocks.write(x[stream], at: 0, of: stream) }
+        set.kernels.multiply(
+          packed.pointer, plus: bias.pointer, rows: rows, columns: columns, in: blocks.streams,
+          from: 0, to: place)
+        for stream in 0..<count {
+          let got = blocks.read(rows, at: place, of: stream)
+          #expect(
+            bitDifference(got, alone[stream]) == nil,
+            "stream \(stream) of \(count), \(rows)x\(columns)")
+          let behind = blocks.read(16, at: place + PanelLayout.paddedRows(rows), of: stream)
+          #expect(behind.allSatisfy { $0 == TestBlocks.paint }, "nothing behind the last panel")
+          // What is there is a bias, too.
+          blocks.write(b, at: place, of: stream)
+        }
+        set.kernels.multiply(
+          packed.pointer, plus: nil, rows: rows, columns: columns, in: blocks.streams, from: 0,
+          to: place)
+        for stream in 0..<count {
+          let got = blocks.read(rows, at: place, of: stream)
+          #expect(bitDifference(got, alone[stream]) == nil, "added: stream \(stream) of \(count)")
+        }
+      }
+    }
+  }
+
   @Test("Packing puts zeros where the last panel has no rows, and every element once")
   func packing() {
-    let (rows, columns) = (17, 3)
+    let (rows, columns) = (81, 3)
     let w = (0..<rows * columns).map { Float($0 + 1) }
     let source = FloatBuffer(w)
     let packed = FloatBuffer(count: PanelLayout.packedCount(rows: rows, columns: columns))
     PanelLayout.pack(source.pointer, rows: rows, columns: columns, into: packed.pointer)
-    #expect(packed.count == 32 * columns)
+    #expect(packed.count == 96 * columns)
     #expect(packed.elements.filter { $0 != 0 }.sorted() == w)
-    #expect(packed.elements[2 * 16 + 5] == w[5 * columns + 2], "column 2, row 5")
-    #expect(packed.elements[(columns + 1) * 16] == w[16 * columns + 1], "column 1, row 16")
+    #expect(packed.elements[2 * 64 + 21] == w[21 * columns + 2], "column 2, row 21: four together")
+    #expect(packed.elements[64 * columns + 16 + 3] == w[67 * columns + 1], "column 1, row 67")
+    #expect(packed.elements[80 * columns + 16] == w[80 * columns + 1], "column 1, row 80")
   }
 }

@@ -78,28 +78,6 @@ struct ReductionTests {
     for result in results { #expect(bitDifference(result, results[0]) == nil) }
   }
 
-  @Test(
-    "Weighted rows are added in their order, to the elements and to nothing behind them",
-    .seed(24), arguments: oddSizes, InstructionSet.available)
-  func addWeighted(count: Int, set: InstructionSet) {
-    var random = SplitMix64()
-    for rows in [0, 1, 2, 7, 50] {
-      let stride = count + 3
-      let x = random.floats(rows * stride)
-      let weights = random.floats(rows)
-      let y = random.floats(count + 16)
-      let sum = FloatBuffer(y)
-      withPointers(weights, x) { pa, px in
-        set.kernels.addWeighted(pa, px, stride: stride, rows: rows, to: sum.pointer, count: count)
-      }
-      let expected = y.indices.map { i in
-        i < count
-          ? (0..<rows).reduce(y[i]) { set.fused(x[$1 * stride + i], weights[$1], $0) } : y[i]
-      }
-      #expect(bitDifference(sum.elements, expected) == nil, "\(rows) rows of \(count)")
-    }
-  }
-
   @Test("A maximum is found at every place", arguments: InstructionSet.available)
   func maximumEverywhere(set: InstructionSet) {
     for count in oddSizes {

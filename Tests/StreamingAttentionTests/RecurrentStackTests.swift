@@ -4,88 +4,83 @@ import Testing
 
 @Suite("Recurrent stack")
 struct RecurrentStackTests {
+  /// gru.40-64.x2
+  struct Case {
+    let shape: Architecture.Recurrent
+    let inputs: Int
+
+    init(_ name: String) throws {
+      let parts = name.split(separator: ".").map(String.init)
+      let kinds: [String: Architecture.Cell] = [
+        "rnn_tanh": .rnnTanh, "rnn_relu": .rnnReLU, "gru": .gru, "lstm": .lstm,
+      ]
+      let sizes = parts[1].split(separator: "-").compactMap { Int($0) }
+      inputs = sizes[0]
+      shape = Architecture.Recurrent(
+        cell: try #require(kinds[parts[0]], "\(name)"),
+        layers: try #require(Int(parts[2].dropFirst()), "\(name)"), units: sizes[1])
+    }
+  }
+
   @Test(
-    "Every golden stack of GRUs gives the golden states, at every step",
-    arguments: ["rnn/small.safetensors", "rnn/gru.safetensors"])
+    "Every golden stack of cells gives the golden states, at every step, one stream or several",
+    arguments: Golden.names(under: "rnn"))
   func golden(file: String) throws {
     let tensors = try Golden.tensors(file)
     let cases = tensors.cases()
-    #expect(cases.count >= 3)
+    #expect(!cases.isEmpty)
     for name in cases {
-      // gru.40-64.x2
-      let parts = name.split { $0 == "." || $0 == "-" || $0 == "x" }.compactMap { Int($0) }
-      let (inputs, units, layers) = (parts[0], parts[1], parts[2])
-      let parameters = try Parameters(encoder: name, of: tensors, inputs: inputs, units: units)
-      #expect(parameters.architecture.encoder.layers == layers)
-      var stack = RecurrentStack(parameters.encoder)
-      stack.setStates(try tensors["\(name)/h0"].floats)
+      let golden = try Case(name)
+      let (inputs, units) = (golden.inputs, golden.shape.units)
+      var weights: [String: Tensor] = [:]
+      for layer in 0..<golden.shape.layers {
+        for kind in ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] {
+          let array = try tensors["\(name)/\(kind)_l\(layer)"]
+          weights["\(kind)_l\(layer)"] = Tensor(shape: array.shape, values: try array.floats)
+        }
+      }
+      let streams = 3
+      var stack = try RecurrentSequence(
+        golden.shape, inputSize: inputs, tensors: weights, streams: streams)
+      let hasCell = golden.shape.cell == .lstm
+      for stream in 0..<streams {
+        stack.setStates(
+          h: try tensors["\(name)/h0"].floats,
+          c: hasCell ? try tensors["\(name)/c0"].floats : [], of: stream)
+      }
       let x = try tensors["\(name)/x"].floats
       let y = try tensors["\(name)/y"].doubles
       let tolerance =
-        0x1p-24 * (16 + 4 * Double(inputs + units).squareRoot()) * Double(layers)
+        0x1p-24 * (16 + 4 * Double(inputs + units).squareRoot()) * Double(golden.shape.layers)
       var worst = WorstRatio(name)
       for step in 0..<x.count / inputs {
-        x.withUnsafeBufferPointer { buffer in
-          guard let base = buffer.baseAddress else { return }
-          stack.step(base + step * inputs)
+        for stream in 0..<streams {
+          stack.setInput(Array(x[step * inputs..<(step + 1) * inputs]), of: stream)
         }
+        stack.step()
+        let output = stack.output()
         for unit in 0..<units {
           worst.add(
-            got: stack.output[unit], reference: y[step * units + unit], tolerance: tolerance,
+            got: output[unit], reference: y[step * units + unit], tolerance: tolerance,
             at: "step \(step), unit \(unit)")
         }
+        for stream in 1..<streams {
+          #expect(stack.output(of: stream) == output, "stream \(stream), step \(step)")
+        }
       }
+      let states = stack.states()
       for (i, reference) in try tensors["\(name)/h_n"].doubles.enumerated() {
         worst.add(
-          got: stack.allStates[i], reference: reference, tolerance: tolerance,
+          got: states[i / units].h[i % units], reference: reference, tolerance: tolerance,
           at: "last state \(i) of all layers")
+      }
+      for (i, reference) in (hasCell ? try tensors["\(name)/c_n"].doubles : []).enumerated() {
+        worst.add(
+          got: states[i / units].c[i % units], reference: reference, tolerance: 2 * tolerance,
+          at: "last cell \(i) of all layers")
       }
       #expect(worst.value <= 1, "\(worst)")
       worst.print()
     }
-  }
-
-  @Test("A stack that was reset gives the bits of a new one", .seed(101))
-  func reset() throws {
-    var random = SplitMix64()
-    let architecture = Architecture.small()
-    let parameters = try Parameters(
-      architecture: architecture, tensors: architecture.randomTensors(&random))
-    var stack = RecurrentStack(parameters.encoder)
-    let x = random.floats(5)
-    func run(_ stack: inout RecurrentStack) -> [UInt32] {
-      (0..<9).flatMap { _ in
-        x.withUnsafeBufferPointer { $0.baseAddress.map { stack.step($0) } }
-        return stack.allStates.map(\.bitPattern)
-      }
-    }
-    let first = run(&stack)
-    #expect(run(&stack) != first)
-    stack.reset()
-    #expect(run(&stack) == first)
-  }
-}
-
-extension Parameters {
-  /// A model whose encoder is a golden stack and whose other weights are zeros.
-  convenience init(
-    encoder name: String, of golden: GoldenTensors, inputs: Int, units: Int
-  ) throws {
-    let layers = golden.names.filter { $0.hasPrefix("\(name)/weight_hh_l") }.count
-    let architecture = Architecture(
-      bins: inputs, encoder: Architecture.Recurrent(layers: layers, units: units), score: .dot,
-      memory: .h, keySize: 1, window: 1, decoder: Architecture.Recurrent(layers: 1, units: 1),
-      keywords: 1)
-    var tensors: [String: Tensor] = [:]
-    for (tensor, shape) in architecture.tensorShapes {
-      if tensor.hasPrefix("encoder.") {
-        let array = try golden["\(name)/\(tensor.dropFirst(8))"]
-        tensors[tensor] = Tensor(shape: array.shape, values: try array.floats)
-      } else {
-        tensors[tensor] = Tensor(
-          shape: shape, values: Array(repeating: 0, count: shape.reduce(1, *)))
-      }
-    }
-    try self.init(architecture: architecture, tensors: tensors)
   }
 }
