@@ -37,7 +37,8 @@ struct NaiveNetwork<Real: NaiveReal> {
     var c: [Real]
     var d: [Real]
     var y: [Real]
-    /// [heads][span], oldest first.
+    /// [heads][span], oldest first: the scores, and their softmax.
+    var z: [[Real]]
     var alpha: [[Real]]
   }
 
@@ -259,7 +260,7 @@ struct NaiveNetwork<Real: NaiveReal> {
       Step(
         row: turns[i], h: h[i], e: attention.e[i], a: attention.a[i], c: attention.c[i], d: d[i],
         y: outputs(sum(product("output.weight", d[i]), vector("output.bias"))),
-        alpha: attention.alpha[i])
+        z: attention.z[i], alpha: attention.alpha[i])
     }
   }
 }
