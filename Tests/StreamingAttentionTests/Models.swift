@@ -70,6 +70,22 @@ extension Architecture {
   }
 }
 
+extension Architecture {
+  /// Every choice in a line, for messages.
+  var summary: String {
+    let layers = stem.map { "\($0.kind) \($0.channels)x\($0.kernel)/\($0.stride)" }
+    return """
+      \(bins) bins, stem [\(layers.joined(separator: ", "))], stack \(stack)/\(stride), \
+      \(text(encoder)), \(score) of \(memory), value \(value), heads \(heads), K \(keySize), \
+      N \(window), \(text(decoder)) on \(decoderInput), \(keywords) \(output)
+      """
+  }
+
+  private func text(_ shape: Recurrent) -> String {
+    "\(shape.layers) \(shape.cell) of \(shape.units)"
+  }
+}
+
 extension CaseIterable {
   /// One of the cases, each as likely as the others.
   static func any(_ random: inout SplitMix64) -> Self {
@@ -102,6 +118,7 @@ extension AttentionStream {
 struct StepResult: Equatable {
   var row: Int
   var h: [Float]
+  /// With b added where the score has one.
   var e: [Float]
   var a: [Float]
   var c: [Float]
@@ -131,13 +148,17 @@ func newestStep(of stream: borrowing AttentionStream, row: Int) -> StepResult {
     let focus = stream.focus(head: head)
     return [focus.expected, focus.spread, focus.peak]
   }
-  let keys = architecture.headCount * architecture.keySize
   return stream.withIntermediates { h, e, a, c, d, y in
     func copy(_ p: UnsafePointer<Float>, _ count: Int) -> [Float] {
       Array(UnsafeBufferPointer(start: p, count: count))
     }
+    func copyHeads(_ p: UnsafePointer<Float>) -> [Float] {
+      (0..<architecture.headCount).flatMap {
+        copy(p + $0 * stream.headStride, architecture.keySize)
+      }
+    }
     return StepResult(
-      row: row, h: copy(h, architecture.encoder.units), e: copy(e, keys), a: copy(a, keys),
+      row: row, h: copy(h, architecture.encoder.units), e: copyHeads(e), a: copyHeads(a),
       c: copy(c, architecture.contextSize), d: copy(d, architecture.decoder.units),
       y: copy(y, architecture.keywords), alpha: alpha, smoothed: smoothed, focus: focus)
   }

@@ -247,9 +247,18 @@ struct NaiveNetwork<Real: NaiveReal> {
     }
   }
 
-  /// Every step over a stream of rows.
-  func run(_ rows: [[Float]]) -> [Step] {
+  /// Every step over a stream of rows, in which the network begins anew after the given numbers of
+  /// steps.
+  func run(_ rows: [[Float]], forgettingAfter forgotten: [Int] = []) -> [Step] {
     let (turns, x) = inputs(rows)
+    let ends = forgotten + [x.count]
+    return zip([0] + ends, ends).flatMap { begin, end in
+      network(Array(x[begin..<end]), completedBy: Array(turns[begin..<end]))
+    }
+  }
+
+  /// Every step over a sequence of inputs, from the beginning.
+  private func network(_ x: [[Real]], completedBy turns: [Int]) -> [Step] {
     let h = recurrent("encoder", architecture.encoder, x)
     let attention = attend(hidden: h, memory: architecture.memory == .x ? x : h)
     let decoderInputs = zip(attention.c, h).map { c, h in

@@ -29,11 +29,11 @@ enum StepPart: String, CaseIterable {
     }
   }
 
-  /// Whether a stream has this part as the equations name it: what `static` scores keep of the query
-  /// is its tanh, and they need no key.
+  /// Whether a stream has this part as the equations name it: scores with a bias have it in e, and
+  /// `static` ones need no key.
   func isMeaningful(in architecture: Architecture) -> Bool {
     switch self {
-    case .e: architecture.score != .static
+    case .e: !architecture.score.hasVector
     case .a: architecture.score != .static || architecture.value == .key
     default: true
     }

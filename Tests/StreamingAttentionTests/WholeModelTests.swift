@@ -29,12 +29,12 @@ struct WholeModelTests {
           try Parameters(architecture: architecture, tensors: tensors))
         let got = steps(of: rows, by: &stream)
         let expected = NaiveModel(architecture: architecture, tensors: tensors).run(rows)
-        #expect(got.map(\.row) == expected.map(\.row), "\(architecture)")
+        #expect(got.map(\.row) == expected.map(\.row), "\(architecture.summary)")
         #expect(stream.steps == expected.count)
         #expect(stream.position == (expected.last.map { ($0.row + 1) * 160 } ?? 0))
         #expect(stream.span == min(expected.count, architecture.window))
         let tolerances = Tolerances(architecture, tensors: tensors, rows: rows, oracle: expected)
-        worst.add(got, expected, tolerances, architecture, in: "\(architecture)")
+        worst.add(got, expected, tolerances, architecture, in: "\(architecture.summary)")
       }
     }
     #expect(worst.value <= 1, "\(worst)")
@@ -59,10 +59,69 @@ struct WholeModelTests {
         stream.reset()
         #expect(stream.steps == 0 && stream.position == 0 && stream.span == 0)
         let again = steps(of: rows, by: &stream)
-        #expect(again.map(\.row) == first.map(\.row), "\(architecture)")
+        #expect(again.map(\.row) == first.map(\.row), "\(architecture.summary)")
         #expect(
-          bitDifference(again, first) == nil, "\(count) rows before the reset, \(architecture)")
+          bitDifference(again, first) == nil,
+          "\(count) rows before the reset, \(architecture.summary)")
       }
+    }
+  }
+
+  @Test(
+    "A stream that forgot begins anew with the rows that it had waiting", .seed(145),
+    arguments: Architecture.Score.allCases)
+  func forget(score: Architecture.Score) throws {
+    var random = SplitMix64()
+    var worst = WorstRatio("forgetting: \(score)")
+    for architecture in Self.everyPairOfCells(&random, score: score) {
+      let tensors = architecture.randomTensors(&random)
+      let rows = (0..<120).map { _ in random.floats(architecture.bins, scale: 2) }
+      let cut = Int.random(in: 0...100, using: &random)
+      var stream = try AttentionStream.make(
+        try Parameters(architecture: architecture, tensors: tensors))
+      var got = steps(of: Array(rows[..<cut]), by: &stream)
+      let position = stream.position
+      stream.forget()
+      #expect(stream.steps == got.count && stream.position == position)
+      #expect(stream.span == 0)
+      let forgotten = got.count
+      for (index, row) in rows.enumerated().dropFirst(cut)
+      where stream.push(row.span, position: (index + 1) * 160) {
+        got.append(newestStep(of: stream, row: index))
+      }
+      let oracle = NaiveModel(architecture: architecture, tensors: tensors)
+      let expected = oracle.run(rows, forgettingAfter: [forgotten])
+      #expect(got.map(\.row) == expected.map(\.row), "\(architecture.summary)")
+      #expect(stream.steps == expected.count)
+      let tolerances = Tolerances(
+        architecture, tensors: tensors, rows: rows, oracle: oracle.run(rows))
+      worst.add(
+        got, expected, tolerances, architecture, in: "\(cut) rows, then \(architecture.summary)")
+    }
+    #expect(worst.value <= 1, "\(worst)")
+    worst.print()
+  }
+
+  @Test(
+    "What a stream forgot leaves no trace in any bit", .seed(146),
+    arguments: Architecture.Score.allCases)
+  func forgottenForGood(score: Architecture.Score) throws {
+    var random = SplitMix64()
+    for architecture in Self.everyPairOfCells(&random, score: score) {
+      let parameters = try Parameters(
+        architecture: architecture, tensors: architecture.randomTensors(&random))
+      // Stem and stack see 131 rows at most: three convolutions of 5 rows with strides of 2 before
+      // a stack of 4. What came before these may be heard through the network's state alone.
+      let waiting = (0..<131).map { _ in random.floats(architecture.bins, scale: 2) }
+      let after = (0..<60).map { _ in random.floats(architecture.bins, scale: 2) }
+      let results = try [Float(2), 20].map { scale in
+        let before = (0..<50).map { _ in random.floats(architecture.bins, scale: scale) }
+        var stream = try AttentionStream.make(parameters)
+        _ = steps(of: before + waiting, by: &stream)
+        stream.forget()
+        return steps(of: after, by: &stream)
+      }
+      #expect(bitDifference(results[0], results[1]) == nil, "\(architecture.summary)")
     }
   }
 
@@ -132,10 +191,11 @@ struct WholeModelTests {
       for (index, member) in members.enumerated() {
         var alone = try AttentionStream.make(parameters)
         let expected = steps(of: member.rows, by: &alone)
-        #expect(member.steps.map(\.row) == expected.map(\.row), "\(architecture)")
+        #expect(member.steps.map(\.row) == expected.map(\.row), "\(architecture.summary)")
         #expect(
           bitDifference(member.steps, expected) == nil,
-          "stream \(index) of \(members.count), capacity \(batch.capacity), \(architecture)")
+          "stream \(index) of \(members.count), capacity \(batch.capacity), \(architecture.summary)"
+        )
       }
     }
   }
@@ -171,7 +231,7 @@ struct WholeModelTests {
         let expected = steps(of: recordings[stream], by: &alone)
         #expect(
           bitDifference(together[stream], expected) == nil,
-          "stream \(stream) of \(count), \(architecture)")
+          "stream \(stream) of \(count), \(architecture.summary)")
       }
     }
   }
