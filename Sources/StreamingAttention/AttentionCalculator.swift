@@ -114,6 +114,9 @@ public struct AttentionCalculator: ~Copyable {
     return body(UnsafeBufferPointer(start: alpha, count: span).span)
   }
 
+  /// Items that sliding sums have added since the start, for the test that holds their bound.
+  package var additions: Int { state.pointee.sliding.additions }
+
   /// Forgets everything: the next step is the first of a new sequence.
   public mutating func reset() { state.pointee.reset() }
 

@@ -70,8 +70,9 @@ struct AttentionStage: Sendable {
     }
   }
 
-  /// A query beyond 2^30 counts as that: its products with keys stay finite. No sensible model comes
-  /// near it.
+  /// Holds a query within -2^30 ... 2^30, so that its products with keys stay finite.
+  ///
+  /// No sensible model comes near it.
   private func bound(_ query: UnsafeMutablePointer<Float>) {
     let largest: Float = 0x1p30
     for i in 0..<weights.shape.heads * weights.shape.keyStride {

@@ -237,8 +237,9 @@ public struct AttentionStream: ~Copyable {
     detector.reset()
   }
 
-  /// Forgets what was heard: the state of the network and the window begin anew, as does the
-  /// smoothing of the posteriors. The stream goes on: rows that wait to be stacked, steps, positions,
+  /// Forgets what was heard: network, window and the smoothing of posteriors begin anew.
+  ///
+  /// The stream goes on: rows that wait to be stacked, steps, positions,
   /// and when a keyword was last detected stay.
   public mutating func forget() {
     state.pointee.reset(from: parameters.network.intakeEnd)

@@ -105,8 +105,9 @@ public struct AttentionShape: Sendable, Equatable {
     value == .key && needsKeys ? valueStride : (keySize + 7) / 8 * 8
   }
 
-  /// Floats from one head's value to the next one's: whole vectors. Where sums slide, a one follows
-  /// the value: what it becomes is the sum of the weights.
+  /// Floats from one head's value to the next one's: whole vectors.
+  ///
+  /// Where sums slide, a one follows the value: what it becomes is the sum of the weights.
   var valueStride: Int {
     let length = score.dependsOnQuery ? valueSize : valueSize + 1
     return (length + 7) / 8 * 8

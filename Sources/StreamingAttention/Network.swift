@@ -56,8 +56,9 @@ struct Network: Sendable {
     self.plan = plan
   }
 
-  /// A step of each stream, whose inputs x_t stand where `intake` put them. The network in one
-  /// column.
+  /// A step of each stream: the network in one column.
+  ///
+  /// The inputs x_t stand where `intake` put them.
   func step(_ group: borrowing StreamGroup) {
     let streams = group.streams
     encoder.step(streams)

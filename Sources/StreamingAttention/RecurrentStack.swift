@@ -72,12 +72,12 @@ package struct RecurrentSequence: ~Copyable {
   deinit { pointers.deallocate() }
 
   /// Goes one step on in each stream; the inputs stay those that `setInput` gave.
-  package func step() {
+  package mutating func step() {
     stack.step(StreamBlocks(UnsafePointer(pointers), count: block.count))
   }
 
   /// Sets the input of a stream.
-  package func setInput(_ x: [Float], of stream: Int = 0) {
+  package mutating func setInput(_ x: [Float], of stream: Int = 0) {
     for (i, value) in x.prefix(inputSize).enumerated() { pointers[stream][input + i] = value }
   }
 
@@ -92,7 +92,7 @@ package struct RecurrentSequence: ~Copyable {
   }
 
   /// Sets the states of all layers, lowest first; a new stack begins with zeros.
-  package func setStates(h: [Float], c: [Float] = [], of stream: Int = 0) {
+  package mutating func setStates(h: [Float], c: [Float] = [], of stream: Int = 0) {
     for (i, layer) in layers.enumerated() {
       let range = i * layer.units..<(i + 1) * layer.units
       layer.setState(pointers[stream], h: h[range], c: c.isEmpty ? [] : c[range])

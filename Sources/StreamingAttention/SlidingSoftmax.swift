@@ -89,6 +89,11 @@ struct SlidingSoftmax: ~Copyable {
     reset()
   }
 
+  /// Items that the running sums have added, all in all.
+  var additions: Int {
+    newest.additions + middle.additions + nextMiddle.additions + suffix.additions
+  }
+
   /// Steps in the window now: min(steps, N).
   var span: Int { min(steps, window) }
 
@@ -244,6 +249,7 @@ private struct RunningSum: ~Copyable {
   /// What rounding lost: what `sums` has too much.
   private let lost: FloatBuffer
   private let exponents: FloatBuffer
+  private(set) var additions = 0
 
   init(heads: Int, item: Int) {
     self.heads = heads
@@ -258,7 +264,8 @@ private struct RunningSum: ~Copyable {
   func sum(_ head: Int) -> UnsafePointer<Float> { UnsafePointer(sums.pointer + head * stride) }
 
   /// Adds an item, or a sum of items.
-  func add(_ item: UnsafePointer<Float>, _ itemExponents: UnsafePointer<Float>) {
+  mutating func add(_ item: UnsafePointer<Float>, _ itemExponents: UnsafePointer<Float>) {
+    additions += 1
     for head in 0..<heads {
       let (old, new) = (exponents.pointer[head], itemExponents[head])
       let scale = max(old, new)

@@ -108,9 +108,7 @@ struct Intake: Sendable {
     x = plan.place(architecture.inputSize)
   }
 
-  /// Whether a row completes a step.
-  ///
-  /// - Parameter number: Number of the row, from 0.
+  /// Whether the row of a number, from 0, completes a step.
   func completesStep(_ number: Int) -> Bool {
     guard let number = numberInStack(number) else { return false }
     return number + 1 >= stack && (number + 1 - stack) % stride == 0

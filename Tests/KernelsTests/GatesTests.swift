@@ -139,11 +139,11 @@ struct GatesTests {
 
   @Test("A rectified sum is 0 or more and at most 2^50", arguments: InstructionSet.available)
   func rectify(set: InstructionSet) {
-    let x: [Float] = [-1, 0, 1e-40, 3, 0x1p50, 0x1p51, .infinity, -.infinity, .nan]
+    let x: [Float] = [-1, 0, 0x1p-130, 3, 0x1p50, 0x1p51, .infinity, -.infinity, .nan]
     let blocks = TestBlocks(1, length: 32)
     blocks.write(x, at: 0)
     set.kernels.rectify(in: blocks.streams, from: 0, to: 16, count: x.count)
-    #expect(blocks.read(x.count, at: 16) == [0, 0, 1e-40, 3, 0x1p50, 0x1p50, 0x1p50, 0, 0])
+    #expect(blocks.read(x.count, at: 16) == [0, 0, 0x1p-130, 3, 0x1p50, 0x1p50, 0x1p50, 0, 0])
   }
 
   @Test(

@@ -186,12 +186,12 @@ struct ArchitectureTests {
         $0.keywords = 64
         $0.value = .separate(size: 65)
       } == "attention.heads x value_size is 4160, expected 1 to 4096")
-    // The ring may hold 2^28 floats: key, value and score of a step are 8,193.
+    // The window may hold 2^28 floats: a key that is its own value, and a score, are 4,098 a step.
     #expect(
       Self.sentence {
         $0.keySize = 4_096
         $0.window = 1_000_000
-      } == "attention.window is 1000000, expected at most 32764 steps with keys of this size")
+      } == "attention.window is 1000000, expected at most 65504 steps with keys of this size")
     #expect(
       Self.sentence {
         $0.keySize = 4_096
