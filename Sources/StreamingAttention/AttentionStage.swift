@@ -70,7 +70,7 @@ struct AttentionStage: Sendable {
     }
   }
 
-  /// Holds a query within -2^30 ... 2^30, so that its products with keys stay finite.
+  /// Holds a query within 2^30 either way, so that its products with keys stay finite.
   ///
   /// No sensible model comes near it.
   private func bound(_ query: UnsafeMutablePointer<Float>) {
