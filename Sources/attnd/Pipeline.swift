@@ -69,8 +69,9 @@ package struct Pipeline: ~Copyable {
     try Self.advance(&rows, &stream, &gauge, source, gap, frame, detection)
   }
 
-  /// A row's way: from the front end through the network. Static, so that each part may be written
-  /// while the one before it is.
+  /// A row's way: from the front end through the network.
+  ///
+  /// Static, so that each part may be written while the one before it is.
   private static func advance(
     _ rows: inout SoundRows, _ stream: inout AttentionStream, _ gauge: inout StepGauge,
     _ source: borrowing any AudioSource, _ gap: (Gap) -> Void,
