@@ -2,7 +2,9 @@ import FeatureExtraction
 import ModelFile
 import StreamingAttention
 
-/// What becomes of a file's steps. Told of everything in the order of the stream.
+/// What becomes of a file's steps.
+///
+/// Told of everything in the order of the stream.
 package protocol FileObserver {
   /// The network is about to take a row.
   mutating func row(_ row: Span<Float>, _ origin: SoundRows.Origin)
@@ -42,6 +44,7 @@ package final class FileGroup<Observer: FileObserver> {
   ///   - threshold: In place of every keyword's own; nil for those.
   ///   - capacity: Most files at once.
   ///   - makeSource: Makes what reads files; called when a place is first used.
+  /// - Throws: What the model's detector and the threshold have wrong with them.
   package init(
     _ model: ModelFile, threshold: Float?, capacity: Int,
     makeSource: @escaping () throws -> any RowSource

@@ -80,6 +80,7 @@ package final class OrderedOutput: @unchecked Sendable {
   ///
   /// - Parameter waiting: Whether to wait where otherwise the answer would be `later`: for a thread
   ///   that has nothing else to do.
+  /// - Returns: A file's place in the list, or why there is none.
   package func next(waiting: Waiting) -> Next {
     monitor.locked {
       while failure == nil, next < files {

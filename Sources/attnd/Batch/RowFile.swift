@@ -240,6 +240,7 @@ struct SafetensorsRows {
   ///   - length: The file's first eight bytes.
   ///   - bytes: What follows them.
   ///   - longestHeader: Most bytes that it may have.
+  /// - Throws: `Failure` when it can't be one.
   init(after length: [UInt8], _ bytes: ByteReader, longestHeader: Int) throws {
     self.bytes = bytes
     let count = length.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

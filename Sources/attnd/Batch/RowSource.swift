@@ -52,6 +52,7 @@ package final class SoundFileRows: RowSource {
   ///   - channels: Which channels to listen to.
   ///   - hopsAtOnce: Hops that are read at a time; some hundred kilobytes when absent.
   ///   - cuts: As in `SoundRows`.
+  /// - Throws: What the front end finds wrong with its numbers.
   package init(
     _ model: ModelFile, channels: ChannelSelection, hopsAtOnce: Int? = nil, cuts: [Int] = []
   ) throws {
