@@ -22,6 +22,14 @@ public struct LevelMeter: Sendable {
     samples += block.count
   }
 
+  /// Takes in what another meter has taken in since it was read.
+  ///
+  /// - Parameter other: The other meter.
+  public mutating func add(_ other: LevelMeter) {
+    energy += other.energy
+    samples += other.samples
+  }
+
   /// Reads the meter and begins anew.
   ///
   /// - Returns: dBFS: 0 for a full-scale square wave, -120 at least, also for no samples; 300 at

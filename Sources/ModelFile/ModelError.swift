@@ -74,7 +74,7 @@ public enum ModelFault: Error, Sendable, Equatable, CustomStringConvertible {
 ///   - text: Any text.
 ///   - limit: Most characters to keep.
 /// - Returns: The text, or so much of it.
-func legible(_ text: String, limit: Int = 80) -> String {
+package func legible(_ text: String, limit: Int = 80) -> String {
   let kept = String(
     text.unicodeScalars.prefix(limit).map { isControl($0) ? "\u{FFFD}" : Character($0) })
   return text.unicodeScalars.count > limit ? kept + "..." : kept

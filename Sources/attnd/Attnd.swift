@@ -11,7 +11,8 @@ struct Attnd: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       RunCommand.self, BatchCommand.self, WatchCommand.self, DemoCommand.self,
-      FeaturesCommand.self, ModelCommand.self, DevicesCommand.self, BenchCommand.self,
+      FeaturesCommand.self, VerifyCommand.self, ModelCommand.self, DevicesCommand.self,
+      BenchCommand.self,
     ])
 
   static func main() async {

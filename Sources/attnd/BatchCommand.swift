@@ -1,8 +1,7 @@
 import ArgumentParser
 import AudioInput
-import JSONText
+import Glibc
 import ModelFile
-import StreamingAttention
 
 /// Recordings -> detections as JSON Lines.
 struct BatchCommand: AsyncParsableCommand {
@@ -17,14 +16,42 @@ struct BatchCommand: AsyncParsableCommand {
       time is when it was decided, start and end are where the word lies, all in seconds from the \
       start of the file. With --frames each step of the network is a line too, with the posterior \
       of every keyword and the focus: how many seconds before time the attention looks (expected, \
-      spread, peak).
+      spread, peak). With --weights that line also has the attention itself: for each keyword (or \
+      head) the weights of the steps in the window, oldest first; they add up to 1.
 
         attnd batch *.wav > found.jsonl
         find . -name '*.flac' | attnd batch --threshold 0.3 -
         attnd batch --frames talk.ogg | jq 'select(.posterior.computer > 0.5)'
+        attnd batch --frames --weights hello.wav | jq -c .weights.computer
 
       A file that cannot be read is one line on standard error; the others go on, and the command \
       ends with 65.
+
+      ROWS MADE ELSEWHERE. With --features the files hold rows, not sound: NumPy arrays [rows, \
+      elements] of float32 or float64 (.npy), or tensors of safetensors files, float32. The model's \
+      mean and scale are applied to them. Rows that 'attnd features' wrote give the detections that \
+      their recordings give, bit for bit; a level they have none (null).
+
+        attnd features --out rows/ hello.wav
+        attnd batch --features rows/hello.npy
+
+      LARGE CORPORA. --resume FILE writes the results to FILE in place of standard output, and goes \
+      on after what FILE already holds: run the same command again after whatever ended it. The \
+      last line of each recording says that it is complete:
+
+        {"file":"a.wav","done":true,"duration":3.0,"steps":98,"detections":1,"settings":"9f86..."}
+
+      What follows the last of these lines, a torn line included, is cut off and made anew. A \
+      recording that failed ends with "done":false and an "error"; it counts as complete and is not \
+      tried again. To try those again: jq -r 'select(.done == false).file' FILE | attnd batch \
+      --resume OTHER - . "settings" stands for model and options: results of others are refused.
+
+      --shard I/N takes the I-th of N parts of the list, for processes or machines side by side. Of \
+      n files it has those from place (I - 1) n / N to before I n / N: neighbours, so that the \
+      results of shard 1, 2 ... N, one after the other, are those of one process, byte for byte:
+
+        seq 1 8 | parallel attnd batch --shard {}/8 --resume part-{}.jsonl - '<' list.txt
+        cat part-1.jsonl part-2.jsonl part-3.jsonl ... > found.jsonl
       """)
 
   @OptionGroup var input: InputFiles
@@ -33,138 +60,126 @@ struct BatchCommand: AsyncParsableCommand {
   @Flag(help: "Print an object for each step of the network, too.")
   var frames = false
 
+  @Flag(help: "Print the weights over the window in each of these (needs --frames).")
+  var weights = false
+
+  @Flag(help: "The files hold rows (.npy, .safetensors) in place of sound.")
+  var features = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --features: the tensor of a safetensors file that holds several.", valueName: "name"))
+  var tensor: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Work on the I-th of N parts of the list, 1/N to N/N.", valueName: "I/N"))
+  var shard: Shard?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write results to this file, and go on after what it already holds.", valueName: "file"),
+    completion: .file(extensions: ["jsonl"]))
+  var resume: String?
+
+  func validate() throws {
+    if weights, !frames {
+      throw ValidationError("--weights are a part of the lines of --frames; give both")
+    }
+    if tensor != nil, !features {
+      throw ValidationError("--tensor names rows in a file; give --features too")
+    }
+  }
+
   func run() async throws {
     let settings = try listening.resolve(jobs: input.jobs)
     let model = try settings.loadModel()
-    let paths = input.paths()
-    let work = FileWork(
-      model: model, threshold: settings.threshold, channels: settings.channels, frames: frames)
-    var progress = ProgressBar(total: paths.count, unit: "files")
-    var failed = 0
-    try await inOrder(
-      paths, jobs: settings.jobs, work: { work.run($0) },
-      finished: { progress.advance() },
-      emit: { result in
-        if !result.lines.isEmpty || result.failure != nil { progress.clear() }
-        try StandardOutput.write(result.lines)
-        guard let failure = result.failure else { return }
-        failed += 1
-        StandardError.write("attnd: \(failure)\n")
-      })
+    var content: ResultContent = []
+    if frames { content.insert(.frames) }
+    if weights { content.insert(.weights) }
+    if resume != nil { content.insert(.ends) }
+    let kind: BatchInput = features ? .rows(tensor: tensor) : .sound(settings.channels)
+    let name = settingsName(model, settings.threshold, kind, content)
+
+    var files = input.paths()
+    if let shard { files = Array(files[shard.places(in: files.count)]) }
+    let target = try resume.map { try ResumeFile($0, settings: name) }
+    let total = files.count
+    let earlier = target?.unfinished(of: files)
+    if let earlier { files = earlier.files }
+
+    let jobs = max(1, min(settings.jobs, files.count))
+    let plan = BatchPlan(
+      model: model, threshold: settings.threshold, input: kind, content: content, settings: name,
+      files: files, jobs: jobs)
+    let receiver = BatchReceiver(total: files.count, target: target)
+    defer { receiver.clear() }
+    try await plan.run(into: receiver)
+    receiver.clear()
+    try endOfBatch(failed: receiver.failed + (earlier?.failed ?? 0), of: total, "files")
+  }
+
+  /// A name for what decides about results: the same for the same model and options.
+  private func settingsName(
+    _ model: ModelFile, _ threshold: Float?, _ input: BatchInput, _ content: ResultContent
+  ) -> String {
+    let text = [
+      model.digest, threshold.map { "\($0.bitPattern)" } ?? "", "\(input)", "\(content.rawValue)",
+    ].joined(separator: "\n")
+    return String(SHA256.hexadecimal(Array(text.utf8)).prefix(16))
+  }
+}
+
+extension BatchPlan {
+  /// Works on all files, with as many threads as jobs.
+  ///
+  /// - Parameter receiver: Gets the results.
+  /// - Throws: What the receiver threw, or what kept a thread from beginning.
+  func run(into receiver: any ResultReceiver) async throws {
+    let output = OrderedOutput(files: files.count, receiver: receiver)
+    let work: @Sendable () -> Void = { [self] in
+      var worker = BatchWorker(self, output: output)
+      worker.run()
+    }
+    var threads: [ProcessingThread<Void>] = []
+    for _ in 1..<max(1, jobs) {
+      threads.append(try ProcessingThread(name: "attnd-batch", work: work))
+    }
+    work()
+    for thread in threads { try await thread.value }
+    try output.finish()
+  }
+}
+
+/// Prints the results of a batch, or writes them to a file, and tells how far it has come.
+private final class BatchReceiver: ResultReceiver, @unchecked Sendable {
+  // Unchecked: called by one thread at a time, as `ResultReceiver` promises.
+
+  private let target: ResumeFile?
+  private var progress: ProgressBar
+  /// Files that failed.
+  private(set) var failed = 0
+
+  init(total: Int, target: ResumeFile?) {
+    self.target = target
+    progress = ProgressBar(total: total, unit: "files")
+  }
+
+  /// Takes the progress bar off the screen.
+  func clear() { progress.clear() }
+
+  func receive(_ lines: [UInt8]) throws {
+    if let target { return try target.append(lines) }
     progress.clear()
-    try endOfBatch(failed: failed, of: paths.count, "files")
-  }
-}
-
-/// What is done with each file of a batch, on any thread.
-private struct FileWork: Sendable {
-  let model: ModelFile
-  let threshold: Float?
-  let channels: ChannelSelection
-  let frames: Bool
-
-  struct Result: Sendable {
-    /// JSON Lines; what was found before a failure is in it.
-    var lines: [UInt8] = []
-    var failure: String?
+    try StandardOutput.write(lines)
   }
 
-  func run(_ path: String) -> Result {
-    var result = Result()
-    do {
-      let rate = model.sampleRate
-      let source = try SoundFile(path: path, sampleRate: rate, channels: channels)
-      var pipeline = try Pipeline(model, threshold: threshold)
-      var lines = ResultLines(file: path, model: model)
-      defer { result.lines = lines.bytes }
-      while true {
-        let goesOn = try pipeline.advance(
-          reading: source,
-          frame: { frame, stream in if frames { lines.add(frame, stream) } },
-          detection: { lines.add($0) })
-        guard goesOn else { break }
-      }
-    } catch {
-      result.failure = "\(error)"
-    }
-    return result
-  }
-}
-
-/// The lines of one file, times in seconds.
-private struct ResultLines {
-  private(set) var bytes: [UInt8] = []
-  private let terms: ResultTerms
-
-  init(file: String, model: ModelFile) { terms = ResultTerms(file: file, model: model) }
-
-  mutating func add(_ detection: StreamingAttention.Detection) {
-    let terms = terms
-    add { terms.write(detection, &$0) }
+  func fileEnds(_ file: Int, failure: String?) {
+    guard let failure else { return }
+    failed += 1
+    progress.clear()
+    StandardError.write("attnd: \(failure)\n")
   }
 
-  mutating func add(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
-    let terms = terms
-    add { terms.write(frame, stream, &$0) }
-  }
-
-  private mutating func add(_ line: (inout JSONWriter) -> Void) {
-    var json = JSONWriter()
-    line(&json)
-    bytes.append(contentsOf: json.bytes)
-    bytes.append(UInt8(ascii: "\n"))
-  }
-}
-
-/// What a result of one file is called: from the pipeline's terms to those of the lines.
-private struct ResultTerms {
-  private let file: String
-  private let names: [String]
-  private let hasKeywordHeads: Bool
-  private let rate: Double
-  private let stepSeconds: Float
-
-  init(file: String, model: ModelFile) {
-    self.file = file
-    names = model.keywords.map(\.name)
-    hasKeywordHeads = model.architecture.heads == .keyword
-    rate = Double(model.sampleRate)
-    stepSeconds = Float(model.stepSeconds)
-  }
-
-  func write(_ detection: StreamingAttention.Detection, _ json: inout JSONWriter) {
-    json.object { json in
-      json.field("file", file)
-      json.field("keyword", names[detection.keyword])
-      json.field("score", detection.score)
-      json.field("start", Double(detection.start) / rate)
-      json.field("end", Double(detection.end) / rate)
-      json.field("time", Double(detection.position) / rate)
-    }
-  }
-
-  func write(
-    _ frame: Pipeline.Frame, _ stream: borrowing AttentionStream, _ json: inout JSONWriter
-  ) {
-    json.object { json in
-      json.field("file", file)
-      json.field("time", Double(frame.position) / rate)
-      json.field("level", frame.level)
-      json.field("posterior") { json in
-        for (i, name) in names.enumerated() { json.field(name, stream.posterior(i)) }
-      }
-      json.field("focus") { json in
-        guard hasKeywordHeads else { return write(stream.focus(head: 0), &json) }
-        for (i, name) in names.enumerated() {
-          json.field(name) { write(stream.focus(head: i), &$0) }
-        }
-      }
-    }
-  }
-
-  private func write(_ focus: StreamingAttention.Focus, _ json: inout JSONWriter) {
-    json.field("expected", focus.expected * stepSeconds)
-    json.field("spread", focus.spread * stepSeconds)
-    json.field("peak", focus.peak * stepSeconds)
-  }
+  func fileIsDone() { progress.advance() }
 }

@@ -18,4 +18,14 @@ extension ModelFile {
 
   /// Seconds between two steps of the network.
   package var stepSeconds: Double { Double(stepSamples) / Double(sampleRate) }
+
+  /// When a posterior becomes a detection.
+  ///
+  /// - Parameter threshold: In place of every keyword's own; nil for those.
+  /// - Returns: The model's settings, or those with the threshold.
+  func detector(threshold: Float?) -> DetectorSettings {
+    var settings = detector
+    if let threshold { settings.thresholds = settings.thresholds.map { _ in threshold } }
+    return settings
+  }
 }

@@ -17,7 +17,7 @@ package struct Pipeline: ~Copyable {
     package let position: Int
     /// When that sample was captured, Unix seconds; nil for files and pipes.
     package let captured: Double?
-    /// Level of the samples since the frame before, dBFS.
+    /// Level of the samples since the frame before, dBFS; NaN where there is no sound, only rows.
     package let level: Float
   }
 
@@ -27,12 +27,9 @@ package struct Pipeline: ~Copyable {
     package let samples: Int
   }
 
-  private var extractor: FeatureExtractor
+  private var rows: SoundRows
   private var stream: AttentionStream
-  private var level = LevelMeter()
-  private let buffer: UnsafeMutableBufferPointer<Float>
-  /// Samples that never arrived: what lies between the front end's count and the stream's.
-  private var lost = 0
+  private var gauge = StepGauge()
 
   /// - Parameters:
   ///   - model: What to listen for, and every number of it.
@@ -40,23 +37,17 @@ package struct Pipeline: ~Copyable {
   /// - Throws: What the parts find wrong with their numbers.
   package init(_ model: ModelFile, threshold: Float? = nil) throws {
     let front = model.frontEnd
-    var detector = model.detector
-    if let threshold {
-      detector.thresholds = detector.thresholds.map { _ in threshold }
-    }
     // Both before either is stored: a throwing init may not leave half of it.
-    let extractor = try FeatureExtractor(front, mean: model.mean, scale: model.scale)
+    let rows = try SoundRows(front, mean: model.mean, scale: model.scale)
     let stream = try AttentionStream(
-      model.parameters, detector: detector, sampleRate: front.sampleRate, hop: front.hop)
-    self.extractor = extractor
+      model.parameters, detector: model.detector(threshold: threshold),
+      sampleRate: front.sampleRate, hop: front.hop)
+    self.rows = rows
     self.stream = stream
-    buffer = .allocate(capacity: max(front.hop, front.frameLength))
   }
 
   /// Samples of the stream so far, the lost ones included.
-  package var position: Int { extractor.samples + lost }
-
-  deinit { buffer.deallocate() }
+  package var position: Int { rows.position }
 
   /// Reads one hop (the first time a whole frame, so that a row is never waited for longer than
   /// it needs) and hands out what comes of it, in the order of the stream.
@@ -75,59 +66,22 @@ package struct Pipeline: ~Copyable {
     frame: (Frame, borrowing AttentionStream) -> Void = { _, _ in },
     detection: (Detection) -> Void = { _ in }
   ) throws(AudioInputError) -> Bool {
-    let front = extractor.frontEnd
-    let wanted = extractor.samples == 0 ? front.frameLength : front.hop
-    let block = try source.read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]))
-    guard block.count > 0 else {
-      Self.advance(
-        &extractor, &stream, &level, nil, lost: lost, captured: nil, frame, detection)
-      return false
-    }
-    if block.lostSamples > 0 {
-      lost += block.lostSamples
-      gap(Gap(position: position, samples: block.lostSamples))
-    }
-    let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count]).span
-    level.push(samples)
-    Self.advance(
-      &extractor, &stream, &level, samples, lost: lost, captured: block.captured, frame, detection)
-    return true
+    try Self.advance(&rows, &stream, &gauge, source, gap, frame, detection)
   }
 
-  /// The way of a block of samples, each part given to the next; of none at the end of the source,
-  /// where rows may have waited for more.
+  /// A row's way: from the front end through the network.
+  ///
+  /// Static, so that each part may be written while the one before it is.
   private static func advance(
-    _ extractor: inout FeatureExtractor, _ stream: inout AttentionStream,
-    _ level: inout LevelMeter, _ samples: Span<Float>?, lost: Int, captured: Double?,
+    _ rows: inout SoundRows, _ stream: inout AttentionStream, _ gauge: inout StepGauge,
+    _ source: borrowing any AudioSource, _ gap: (Gap) -> Void,
     _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
-  ) {
-    let front = extractor.frontEnd
-    var row = extractor.rows
-    if let samples {
-      extractor.push(samples) { values in
-        let position = front.endPosition(ofRow: row) + lost
-        row += 1
-        take(values, at: position, &stream, &level, captured: captured, frame, detection)
-      }
-    } else {
-      extractor.finish { values in
-        let position = front.endPosition(ofRow: row) + lost
-        row += 1
-        take(values, at: position, &stream, &level, captured: captured, frame, detection)
-      }
+  ) throws(AudioInputError) -> Bool {
+    try rows.read(source, gap: gap) { row, origin in
+      gauge.take(origin)
+      guard stream.push(row, position: origin.position) else { return }
+      frame(gauge.frame(of: stream), stream)
+      stream.forEachDetection(detection)
     }
-  }
-
-  /// A row's way through the network.
-  private static func take(
-    _ row: Span<Float>, at position: Int, _ stream: inout AttentionStream,
-    _ level: inout LevelMeter, captured: Double?,
-    _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
-  ) {
-    guard stream.push(row, position: position) else { return }
-    let reading = Frame(
-      index: stream.steps - 1, position: position, captured: captured, level: level.read())
-    frame(reading, stream)
-    stream.forEachDetection(detection)
   }
 }

@@ -1,0 +1,182 @@
+import AudioInput
+import FeatureExtraction
+
+/// Sound -> rows, and how loud it was between them: the first half of a stream's way.
+///
+/// In: the samples of a source, one hop or many at a time. Out: rows of `frontEnd.rowLength` floats,
+/// each with its place in the stream. How many hops are read at a time changes no bit of a row or of
+/// a level: the loudness is summed hop by hop, up to the one that a row leaves with. Used by one
+/// thread; allocates only in `init`.
+package struct SoundRows: ~Copyable {
+  /// Where a row comes from.
+  package struct Origin {
+    /// Position just after the last sample of the row's own frame.
+    package let position: Int
+    /// When the newest sample was captured, Unix seconds; nil for files and pipes.
+    package let captured: Double?
+    /// The sound since the row before; nil where there is none, only rows.
+    package let heard: LevelMeter?
+
+    package init(position: Int, captured: Double? = nil, heard: LevelMeter? = nil) {
+      self.position = position
+      self.captured = captured
+      self.heard = heard
+    }
+  }
+
+  private var extractor: FeatureExtractor
+  private var course: Course
+  private let hopsAtOnce: Int
+  private let buffer: UnsafeMutableBufferPointer<Float>
+  /// Sizes of the pieces that samples are given to the front end in, over and over; none for whole
+  /// blocks.
+  private let cuts: [Int]
+  private var nextCut = 0
+
+  /// - Parameters:
+  ///   - frontEnd: What makes the rows.
+  ///   - mean: Subtracted from each row.
+  ///   - scale: What each row is multiplied by after that.
+  ///   - hopsAtOnce: Hops that are read at a time, 1 or more. From eight on frames are analysed eight
+  ///     at a time.
+  ///   - cuts: Sizes of the pieces, 1 or more each, that what was read is cut into; for tests.
+  /// - Throws: What the front end finds wrong with its numbers.
+  package init(
+    _ frontEnd: FrontEnd, mean: [Float], scale: [Float], hopsAtOnce: Int = 1, cuts: [Int] = []
+  ) throws(FrontEndError) {
+    precondition(hopsAtOnce >= 1 && cuts.allSatisfy { $0 >= 1 }, "Nothing comes of no samples")
+    let extractor = try FeatureExtractor(frontEnd, mean: mean, scale: scale)
+    self.extractor = extractor
+    self.hopsAtOnce = hopsAtOnce
+    self.cuts = cuts
+    course = Course(frontEnd)
+    buffer = .allocate(
+      capacity: max(frontEnd.hop, frontEnd.frameLength) + (hopsAtOnce - 1) * frontEnd.hop)
+  }
+
+  deinit { buffer.deallocate() }
+
+  /// Samples of the stream so far, the lost ones included.
+  package var position: Int { extractor.samples + course.lost }
+
+  /// Reads some hops (the first time a whole frame in place of a hop, so that a row is never waited
+  /// for longer than it needs) and gives out the rows that they complete.
+  ///
+  /// - Parameters:
+  ///   - source: Where the samples come from.
+  ///   - gap: Called first when samples are missing before those that were read.
+  ///   - row: Called with each row, oldest first.
+  /// - Returns: Whether there was anything to read; false at the end of the source, after which
+  ///   nothing is taken before `reset`.
+  /// - Throws: `AudioInputError` when the source fails.
+  package mutating func read(
+    _ source: borrowing any AudioSource, gap: (Pipeline.Gap) -> Void = { _ in },
+    row: (Span<Float>, Origin) -> Void
+  ) throws(AudioInputError) -> Bool {
+    let front = extractor.frontEnd
+    let first = extractor.samples == 0 ? front.frameLength : front.hop
+    let wanted = first + (hopsAtOnce - 1) * front.hop
+    let block = try source.read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]))
+    guard block.count > 0 else {
+      Self.finish(&extractor, &course, row)
+      return false
+    }
+    if block.lostSamples > 0 {
+      course.lost += block.lostSamples
+      gap(Pipeline.Gap(position: position, samples: block.lostSamples))
+    }
+    let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count])
+    course.begin(samples, captured: block.captured)
+    var offset = 0
+    while offset < samples.count {
+      let end = min(samples.count, offset + nextPiece(of: samples.count))
+      Self.push(
+        UnsafeBufferPointer(rebasing: samples[offset..<end]).span, &extractor, &course, row)
+      offset = end
+    }
+    course.end()
+    return true
+  }
+
+  /// Forgets everything: the next sample is the first of a new stream.
+  package mutating func reset() {
+    extractor.reset()
+    course = Course(extractor.frontEnd)
+    nextCut = 0
+  }
+
+  private mutating func nextPiece(of count: Int) -> Int {
+    guard !cuts.isEmpty else { return count }
+    defer { nextCut = (nextCut + 1) % cuts.count }
+    return cuts[nextCut]
+  }
+
+  // Static, so that the extractor may be written while what goes beside it is.
+
+  private static func push(
+    _ samples: Span<Float>, _ extractor: inout FeatureExtractor, _ course: inout Course,
+    _ row: (Span<Float>, Origin) -> Void
+  ) {
+    extractor.push(samples) { values in row(values, course.nextRow()) }
+  }
+
+  private static func finish(
+    _ extractor: inout FeatureExtractor, _ course: inout Course,
+    _ row: (Span<Float>, Origin) -> Void
+  ) {
+    extractor.finish { values in row(values, course.nextRow()) }
+  }
+}
+
+/// What goes beside the rows of a stream: places, times, and the loudness between them.
+private struct Course {
+  /// Samples that never arrived: what lies between the front end's count and the stream's.
+  var lost = 0
+
+  private let frontEnd: FrontEnd
+  /// Samples that must be in before there is a first row.
+  private let leastSamples: Int
+  private var rows = 0
+  private var level = LevelMeter()
+  /// The block that was read last, and the samples up to its end.
+  private var block = UnsafeBufferPointer<Float>(start: nil, count: 0)
+  private var captured: Double?
+  private var read = 0
+  /// Samples whose loudness has been counted.
+  private var counted = 0
+
+  init(_ frontEnd: FrontEnd) {
+    self.frontEnd = frontEnd
+    leastSamples = frontEnd.samplesNeeded(forRow: 0)
+  }
+
+  mutating func begin(_ samples: UnsafeBufferPointer<Float>, captured: Double?) {
+    block = samples
+    self.captured = captured
+    read += samples.count
+  }
+
+  /// Counts what came after the block's last row.
+  mutating func end() { count(until: read) }
+
+  /// The next row leaves.
+  mutating func nextRow() -> SoundRows.Origin {
+    count(until: max(leastSamples, frontEnd.samplesNeeded(forRow: rows + frontEnd.deltaDelay)))
+    defer {
+      rows += 1
+      level = LevelMeter()
+    }
+    return SoundRows.Origin(
+      position: frontEnd.endPosition(ofRow: rows) + lost, captured: captured, heard: level)
+  }
+
+  /// Counts hop by hop, up to the one that a sample lies in.
+  private mutating func count(until sample: Int) {
+    while counted < sample && counted < read {
+      let end = min(read, counted + (counted == 0 ? frontEnd.frameLength : frontEnd.hop))
+      let start = read - block.count
+      level.push(UnsafeBufferPointer(rebasing: block[counted - start..<end - start]).span)
+      counted = end
+    }
+  }
+}
