@@ -134,6 +134,14 @@ extension Loops {
     }
   }
 
+  package static func fetch(_ x: UnsafePointer<Float>, count: Int) {
+    var i = 0
+    while i < count {
+      Lanes8.fetch(x + i)
+      i &+= 16
+    }
+  }
+
   package static func combine(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>,
     _ factors: (Float, Float, Float), into y: UnsafeMutablePointer<Float>, count: Int

@@ -141,6 +141,14 @@ struct Lanes8: Lanes {
     }
   }
 
+  /// Asks for the cache line at an address, which need not be one that may be read.
+  @inline(__always)
+  static func fetch(_ p: Input) {
+    // For reading, to be kept in every cache, data.
+    Builtin.int_prefetch_RawPointer(
+      p._rawValue, Int32(0)._value, Int32(3)._value, Int32(1)._value)
+  }
+
   /// The sums of the lanes of eight vectors, each added up in the order of `sum`.
   @inline(__always)
   static func sums(

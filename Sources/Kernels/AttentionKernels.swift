@@ -85,6 +85,13 @@ public protocol AttentionKernels {
     _ x: UnsafePointer<Float>, _ factors: (new: Float, old: Float),
     to y: UnsafeMutablePointer<Float>, lost: UnsafeMutablePointer<Float>, count: Int)
 
+  /// Asks for memory that will be read soon.
+  ///
+  /// - Parameters:
+  ///   - x: Where it begins.
+  ///   - count: Floats.
+  static func fetch(_ x: UnsafePointer<Float>, count: Int)
+
   /// `y = a f_a + b f_b + c f_c`.
   ///
   /// - Parameters:

@@ -45,6 +45,16 @@ public protocol ElementaryKernels {
   ///   - floor: Least argument; a NaN counts as less.
   static func log(_ x: UnsafeMutablePointer<Float>, count: Int, floor: Float)
 
+  /// Multiply-adds of a round of `multiplyAdds`.
+  static var multiplyAddsARound: Int { get }
+
+  /// Multiplies and adds on registers alone, as fast as the processor can: the peak that other loops
+  /// are measured by.
+  ///
+  /// - Parameter rounds: How often.
+  /// - Returns: A sum of everything, so that everything has to be computed.
+  static func multiplyAdds(rounds: Int) -> Float
+
   /// Sum of `count` elements.
   ///
   /// - Parameters:

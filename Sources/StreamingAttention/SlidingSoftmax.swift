@@ -172,6 +172,10 @@ struct SlidingSoftmax: ~Copyable {
     suffix.add(item, exponent)
     suffix.copy(to: item, exponents: exponent)
     suffixStep -= 1
+    // Of a long window this is the one item of a step that is in no cache.
+    let soon = max(0, suffixStep - 4) % window * heads
+    kernels.fetch(items.pointer + soon * stride, count: heads * stride)
+    kernels.fetch(exponents.pointer + soon, count: heads)
   }
 
   private mutating func addToNextMiddle(_ most: Int, before end: Int? = nil) {

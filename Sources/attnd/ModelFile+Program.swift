@@ -14,7 +14,7 @@ extension ModelFile {
   package var sampleRate: Int { frontEnd.sampleRate }
 
   /// Samples between two steps of the network, and so between two attention frames.
-  package var stepSamples: Int { frontEnd.hop * architecture.stride }
+  package var stepSamples: Int { frontEnd.hop * architecture.rowsPerStep }
 
   /// Seconds between two steps of the network.
   package var stepSeconds: Double { Double(stepSamples) / Double(sampleRate) }

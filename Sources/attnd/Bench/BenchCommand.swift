@@ -9,10 +9,18 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measure how fast this machine does what attnd is made of.",
     discussion: """
-      Times Fourier transforms (alone, and eight at once, per transform) and feature rows of several \
-      front ends (streaming: a hop at a time; batch: ten seconds at once). Everything is timed on \
-      one thread in interleaved rounds; `best` is the fastest round, `median` the middle one. The \
-      clock is the processor time of the process.
+      Times, on one thread in interleaved rounds:
+
+        machine     multiply-adds as fast as the kernels in use can (GFLOP/s)
+        fft         Fourier transforms, alone and eight at once, per transform
+        features    feature rows; streaming: a hop at a time; batch: ten seconds at once
+        encoder     recurrent layers, inputs-units x layers, a step of one stream or of 16 together
+        attention   a step of the window, keys of 64, w: its length; projections not counted
+        pipeline    the default model from samples to posteriors, a hop of 10 ms of one stream or
+                    of 16 together, and how many streams a core could keep up with
+
+      `best` is the fastest round, `median` the middle one. The clock is the processor time of the \
+      process. Where operations are counted, the fraction of the machine's peak stands beside.
 
         attnd bench                        a table
         attnd bench --only fft --json      one object a line, for programs
@@ -32,7 +40,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How often each is timed, 1 to 10,000.", valueName: "n"))
   var rounds = 41
 
-  @Flag(help: "Print one JSON object a line: name, best, median, unit.")
+  @Flag(help: "Print one JSON object a line: name, best, median, unit, gflops where counted.")
   var json = false
 
   func validate() throws {
@@ -43,13 +51,16 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let benchmarks = try chosen(
-      FeatureBenchmarks.transforms() + (try FeatureBenchmarks.frontEnds()))
+      [MachineBenchmark.multiplyAdds] + FeatureBenchmarks.transforms()
+        + (try FeatureBenchmarks.frontEnds()) + (try NetworkBenchmarks.encoders())
+        + NetworkBenchmarks.windows() + (try PipelineBenchmarks.all()))
     var progress = ProgressBar(total: rounds, unit: "rounds")
     let figures = BenchmarkRun(rounds: rounds, sliceSeconds: 0.002)(benchmarks) {
       progress.advance()
     }
     progress.clear()
-    try StandardOutput.write(json ? lines(figures) : table(figures))
+    let all = figures + PipelineBenchmarks.streamsPerCore(figures)
+    try StandardOutput.write(json ? lines(all) : table(all))
   }
 
   private func chosen(_ all: [Benchmark]) throws -> [Benchmark] {
@@ -75,6 +86,7 @@ struct BenchCommand: ParsableCommand {
         $0.field("best", figure.best)
         $0.field("median", figure.median)
         $0.field("unit", figure.unit)
+        if let speed = figure.speed { $0.field("gflops", speed) }
       }
       return writer.text + "\n"
     }.joined()
@@ -91,6 +103,7 @@ struct BenchCommand: ParsableCommand {
       "",
       "\(pad("", width))      best    median",
     ]
+    let peak = figures.first { $0.name == MachineBenchmark.multiplyAdds.name }?.best
     var group = ""
     for figure in figures {
       let next = String(figure.name.prefix { $0 != "." })
@@ -98,9 +111,16 @@ struct BenchCommand: ParsableCommand {
       group = next
       lines.append(
         "\(pad(figure.name, width))  \(column(figure.best))  \(column(figure.median))  "
-          + figure.unit)
+          + pad(figure.unit, 13) + speed(of: figure, peak: peak))
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Operations a second, and what part of the machine's peak they are.
+  private func speed(of figure: BenchmarkRun.Figure, peak: Double?) -> String {
+    guard let speed = figure.speed, figure.unit != "GFLOP/s" else { return "" }
+    let fraction = peak.map { ", \(fixed(100 * speed / $0, 0)) % of peak" } ?? ""
+    return "\(fixed(speed, 1)) GFLOP/s" + fraction
   }
 
   private func column(_ value: Double) -> String {

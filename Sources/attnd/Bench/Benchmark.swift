@@ -8,6 +8,10 @@ struct Benchmark {
   let per: String
   /// How many of those one call of `work` does.
   let amount: Int
+  /// Floating-point operations of one of those; nil where nobody counts them.
+  var operations: Int?
+  /// Whether the figure is a rate, in operations a second, rather than a time.
+  var isRate = false
   /// Does the work `count` times, on one thread.
   let work: (_ count: Int) -> Void
 }
@@ -15,12 +19,17 @@ struct Benchmark {
 /// Times benchmarks in interleaved rounds, so that a busy neighbour or a change of the clock
 /// touches all of them alike.
 struct BenchmarkRun {
-  /// What was measured of one benchmark, microseconds a unit.
+  /// What was measured of one benchmark.
   struct Figure {
     let name: String
+    /// Of the fastest round.
     let best: Double
+    /// Of the middle one.
     let median: Double
+    /// What the two are in: `us/frame`, `GFLOP/s`.
     let unit: String
+    /// Operations in a nanosecond in the fastest round: GFLOP/s.
+    var speed: Double?
   }
 
   /// Rounds; each benchmark is timed once in each.
@@ -46,9 +55,16 @@ struct BenchmarkRun {
     }
     return zip(benchmarks, seen).map { benchmark, times in
       let sorted = times.sorted()
+      let (best, median) = (sorted.first ?? 0, sorted[sorted.count / 2])
+      let speed = benchmark.operations.map { Double($0) / (1_000 * best) }
+      guard benchmark.isRate, let operations = benchmark.operations else {
+        return Figure(
+          name: benchmark.name, best: best, median: median, unit: "us/\(benchmark.per)",
+          speed: speed)
+      }
       return Figure(
-        name: benchmark.name, best: sorted.first ?? 0, median: sorted[sorted.count / 2],
-        unit: "us/\(benchmark.per)")
+        name: benchmark.name, best: Double(operations) / (1_000 * best),
+        median: Double(operations) / (1_000 * median), unit: "GFLOP/s", speed: speed)
     }
   }
 

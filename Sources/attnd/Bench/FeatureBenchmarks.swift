@@ -41,7 +41,7 @@ enum FeatureBenchmarks {
   }
 
   /// Noise in -1 ..< 1, the same in every run: Knuth's linear congruences (MMIX).
-  fileprivate static func noise(_ count: Int) -> [Float] {
+  static func noise(_ count: Int) -> [Float] {
     var state: UInt64 = 1
     return (0..<count).map { _ in
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
