@@ -56,9 +56,10 @@ struct Tolerances {
 
   init(
     _ architecture: Architecture, tensors: [String: Tensor], rows: [[Float]],
-    oracle: [NaiveModel.Step]
+    forgettingAfter forgotten: [Int] = [], oracle: [NaiveModel.Step]
   ) {
-    let plain = NaiveNetwork<Float>(architecture: architecture, tensors: tensors).run(rows)
+    let plain = NaiveNetwork<Float>(architecture: architecture, tensors: tensors)
+      .run(rows, forgettingAfter: forgotten)
     for part in StepPart.allCases {
       var (error, size) = (0.0, 0.0)
       for (plain, oracle) in zip(plain, oracle) {

@@ -94,7 +94,8 @@ struct WholeModelTests {
       #expect(got.map(\.row) == expected.map(\.row), "\(architecture.summary)")
       #expect(stream.steps == expected.count)
       let tolerances = Tolerances(
-        architecture, tensors: tensors, rows: rows, oracle: oracle.run(rows))
+        architecture, tensors: tensors, rows: rows, forgettingAfter: [forgotten],
+        oracle: expected)
       worst.add(
         got, expected, tolerances, architecture, in: "\(cut) rows, then \(architecture.summary)")
     }
