@@ -110,8 +110,8 @@ struct BatchCommand: AsyncParsableCommand {
 
     let jobs = max(1, min(settings.jobs, files.count))
     let plan = BatchPlan(
-      model: model, threshold: settings.threshold, input: kind, content: content, settings: name,
-      files: files, jobs: jobs)
+      files: files, input: kind, model: model, threshold: settings.threshold, content: content,
+      settings: name, jobs: jobs)
     let receiver = BatchReceiver(total: files.count, target: target)
     defer { receiver.clear() }
     try await plan.run(into: receiver)
@@ -135,14 +135,14 @@ extension BatchPlan {
   ///
   /// - Parameter receiver: Gets the results.
   /// - Throws: What the receiver threw, or what kept a thread from beginning.
-  func run(into receiver: any ResultReceiver) async throws {
+  package func run(into receiver: any ResultReceiver) async throws {
     let output = OrderedOutput(files: files.count, receiver: receiver)
     let work: @Sendable () -> Void = { [self] in
       var worker = BatchWorker(self, output: output)
       worker.run()
     }
     var threads: [ProcessingThread<Void>] = []
-    for _ in 1..<max(1, jobs) {
+    for _ in 1..<jobs {
       threads.append(try ProcessingThread(name: "attnd-batch", work: work))
     }
     work()

@@ -1,7 +1,10 @@
 import FoundationEssentials
 import Glibc
+import ModelFile
+import StreamingAttention
 import TestSupport
 import Testing
+import attnd
 
 /// A line of `attnd batch`.
 struct ResultLine: Decodable, Equatable {
@@ -123,6 +126,114 @@ struct BatchCommandTests {
     let alone = try await ChildProcess(attnd, ["batch", good]).wait()
     let complete = outcome.lines.filter { $0.contains("\"\(good)\"") }
     #expect(complete == alone.lines + alone.lines, "the good files give all that they hold")
+  }
+
+  @Test("--weights prints the attention of each keyword over the window, which adds up to 1")
+  func weights() async throws {
+    struct Line: Decodable {
+      let time: Double
+      let weights: [String: [Double]]?
+    }
+    let clip = fixture("noise.flac")
+    let outcome = try await ChildProcess(attnd, ["batch", "--frames", "--weights", clip]).wait()
+    let frames = try outcome.lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+    let model = try ModelFile.embedded()
+    for (step, frame) in frames.enumerated() {
+      let weights = try #require(frame.weights)
+      #expect(weights.keys.sorted() == model.keywords.map(\.name).sorted())
+      for (keyword, values) in weights {
+        try #require(values.count == min(step + 1, model.architecture.window))
+        let sum = values.reduce(0, +)
+        try #require(abs(sum - 1) < 1e-5, "\(keyword) at step \(step): \(sum)")
+      }
+    }
+    // Everything else is as it is without.
+    let plain = try await ChildProcess(attnd, ["batch", "--frames", clip]).wait()
+    #expect(try lines(outcome) == lines(plain))
+    let alone = try await ChildProcess(attnd, ["batch", "--weights", clip]).wait()
+    #expect(alone.status == 64)
+    #expect(alone.errors.contains("--frames"))
+  }
+
+  @Test("Rows that attnd features wrote give what their recordings give, bit for bit")
+  func features() async throws {
+    let folder = try TemporaryFolder()
+    let names = ["keywords", "demo", "noise"]
+    let made = try await ChildProcess(
+      attnd, ["features", "--out", folder.path] + names.map { fixture("\($0).flac") }
+    ).wait()
+    #expect(made.status == 0)
+    for flags in [[], ["--frames"], ["--frames", "--weights"]] {
+      let fromSound = try await ChildProcess(
+        attnd, ["batch"] + flags + names.map { fixture("\($0).flac") }
+      ).wait()
+      let fromRows = try await ChildProcess(
+        attnd, ["batch", "--features"] + flags + names.map { "\(folder.path)/\($0).npy" }
+      ).wait()
+      #expect(fromRows.status == 0)
+      // The names differ, and rows have no level.
+      func bare(_ outcome: ChildProcess.Outcome) -> [Substring] {
+        outcome.lines.map { line in
+          let rest = line[(line.firstRange(of: ",\"")?.lowerBound ?? line.startIndex)...]
+          guard let level = rest.firstRange(of: "\"level\":") else { return rest }
+          return rest[..<level.lowerBound]
+            + rest[level.upperBound...].drop { $0 != "," }
+        }
+      }
+      #expect(bare(fromRows) == bare(fromSound), "\(flags)")
+      #expect(fromRows.lines.contains { $0.contains("\"level\":null") } == !flags.isEmpty)
+    }
+    let wrong = try folder.file("wrong.npy", NumPyFile.header(rows: 0, columns: 7))
+    let outcome = try await ChildProcess(attnd, ["batch", "--features", wrong]).wait()
+    #expect(outcome.status == 65)
+    #expect(outcome.errors == "attnd: rows \(wrong): has rows of 7, the model takes rows of 48\n")
+  }
+
+  @Test("Pipes in the list are read one after the other, however their writers take their time")
+  func pipes() async throws {
+    let folder = try TemporaryFolder()
+    let clip = fixture("keywords.flac")
+    let wave = folder.path + "/16000.wav"
+    try convert(clip, to: wave)
+    let plain = try await ChildProcess(attnd, ["batch", wave, wave]).wait()
+    for jobs in ["1", "2"] {
+      // The second pipe's writer begins when the first pipe has been read: whoever opened both at
+      // once would wait for ever.
+      let outcome = try await ChildProcess(
+        "/bin/sh",
+        [
+          "-c",
+          """
+          rm -f "$2/a" "$2/b"; mkfifo "$2/a" "$2/b"
+          { cat "$1" > "$2/a"; cat "$1" > "$2/b"; } &
+          "$0" batch -j "$3" "$2/a" "$2/b"
+          """, attnd, wave, folder.path, jobs,
+        ]
+      ).wait()
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let found = try lines(outcome).map(\.time)
+      #expect(try found == lines(plain).map(\.time))
+      #expect(found.count > 4)
+    }
+  }
+
+  @Test("--shard prints a part of what all print together")
+  func shards() async throws {
+    let files = ["keywords.flac", "noise.flac", "demo.flac"].map(fixture)
+    let whole = try await ChildProcess(attnd, ["batch"] + files).wait()
+    for count in [2, 3, 5] {
+      var parts = ""
+      for index in 1...count {
+        let part = try await ChildProcess(
+          attnd, ["batch", "--shard", "\(index)/\(count)"] + files
+        ).wait()
+        #expect(part.status == 0)
+        parts += part.output
+      }
+      #expect(parts == whole.output, "\(count) shards")
+    }
+    let none = try await ChildProcess(attnd, ["batch", "--shard", "4/3"] + files).wait()
+    #expect(none.status == 64)
   }
 
   @Test("A reader that goes away ends it in silence and with success")

@@ -2,7 +2,7 @@ import Glibc
 import ModelFile
 
 /// What is done with files: as values, so that every thread may have them.
-struct BatchPlan: Sendable {
+package struct BatchPlan: Sendable {
   let model: ModelFile
   let threshold: Float?
   let input: BatchInput
@@ -12,6 +12,28 @@ struct BatchPlan: Sendable {
   let files: [String]
   /// Threads.
   let jobs: Int
+
+  /// - Parameters:
+  ///   - files: What is worked on, in the order of the results.
+  ///   - input: What they hold.
+  ///   - model: What is listened for.
+  ///   - threshold: In place of every keyword's own; nil for those.
+  ///   - content: What is printed.
+  ///   - settings: What the lines at the ends of files call model and options.
+  ///   - jobs: Threads, 1 or more.
+  package init(
+    files: [String], input: BatchInput, model: ModelFile, threshold: Float?,
+    content: ResultContent, settings: String, jobs: Int
+  ) {
+    precondition(jobs >= 1, "Work needs a thread")
+    self.files = files
+    self.input = input
+    self.model = model
+    self.threshold = threshold
+    self.content = content
+    self.settings = settings
+    self.jobs = jobs
+  }
 
   /// Files whose steps a thread takes together: enough that reading the weights costs little, few
   /// enough that their states stay in a core's cache.

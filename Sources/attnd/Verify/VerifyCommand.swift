@@ -48,7 +48,7 @@ struct VerifyCommand: AsyncParsableCommand {
       files, jobs: settings.jobs,
       work: { file in
         Result {
-          try Report(
+          try VerifyReport(
             Verification(
               file, model: model, threshold: settings.threshold, channels: settings.channels,
               seed: seed), of: file, seed: seed, rate: model.sampleRate)
@@ -80,13 +80,25 @@ struct VerifyCommand: AsyncParsableCommand {
 }
 
 /// What is said of one recording.
-private struct Report: Sendable {
-  let isEqual: Bool
-  let failure: String?
-  let text: String
-  let json: String
+package struct VerifyReport: Sendable {
+  /// Whether every way gave the same frames.
+  package let isEqual: Bool
+  /// What ended the recording before its end.
+  package let failure: String?
+  /// For people.
+  package let text: String
+  /// For programs.
+  package let json: String
 
-  init(_ verification: Verification, of file: String, seed: UInt64, rate: Int) throws {
+  /// Hears a recording in every way.
+  ///
+  /// - Parameters:
+  ///   - verification: The recording.
+  ///   - file: Its name.
+  ///   - seed: What random sizes and steps come from.
+  ///   - rate: Samples a second.
+  /// - Throws: What the recording's beginning has wrong with it by now.
+  package init(_ verification: Verification, of file: String, seed: UInt64, rate: Int) throws {
     let outcomes = try Verification.Way.all.map { try verification.outcome($0) }
     isEqual = outcomes.allSatisfy { $0.difference == nil }
     failure = verification.failure
