@@ -220,13 +220,15 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
 
   /// Fills a block with mono samples at the file's rate; at the end, judges how it ended.
   private func decode(into block: UnsafeMutableBufferPointer<Float>) -> Int {
-    guard !cancelled.load(ordering: .relaxed), let source = interleaved.baseAddress,
+    guard !cancelled.load(ordering: .relaxed), let buffer = interleaved.baseAddress,
       let mono = block.baseAddress
     else { return 0 }
+    // One channel needs no mixing and no copy.
+    let source = fileChannels == 1 ? mono : buffer
     // libsndfile's count is trusted no further than the buffer.
     let got = min(max(Int(sf_readf_float(handle, source, Int64(block.count))), 0), block.count)
     nonFiniteSamples += silenceNonFinite(source, count: got * fileChannels)
-    downmix.apply(source, count: got, into: mono)
+    if fileChannels > 1 { downmix.apply(source, count: got, into: mono) }
     framesRead += Int64(got)
     if got < block.count {
       fault = faultAtEnd()

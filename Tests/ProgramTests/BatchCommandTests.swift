@@ -186,7 +186,7 @@ struct BatchCommandTests {
     let wrong = try folder.file("wrong.npy", NumPyFile.header(rows: 0, columns: 7))
     let outcome = try await ChildProcess(attnd, ["batch", "--features", wrong]).wait()
     #expect(outcome.status == 65)
-    #expect(outcome.errors == "attnd: rows \(wrong): has rows of 7, the model takes rows of 48\n")
+    #expect(outcome.errors == "attnd: rows \(wrong): has rows of 7, the model takes rows of 40\n")
   }
 
   @Test("Pipes in the list are read one after the other, however their writers take their time")

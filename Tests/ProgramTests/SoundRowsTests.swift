@@ -39,7 +39,7 @@ private struct Read: Equatable {
 private var frontEnds: [FrontEnd] {
   let edges: [FrontEnd.Edges] = [.snip, .mirror, .reflect, .zero]
   return edges.flatMap { edges in
-    [(48, 40, 0), (64, 16, 1), (50, 30, 2), (30, 40, 2)].map { length, hop, deltas in
+    [(48, 40, 0), (64, 16, 1), (50, 30, 2), (30, 30, 2)].map { length, hop, deltas in
       var frontEnd = SmallModel.frontEnd
       frontEnd.edges = edges
       (frontEnd.frameLength, frontEnd.hop, frontEnd.deltas) = (length, hop, deltas)

@@ -39,7 +39,7 @@ struct VerifyTests {
       frontEnd.edges = edges
       frontEnd.deltas = Int.random(in: 0...2, using: &random)
       frontEnd.frameLength = Int.random(in: 40...64, using: &random)
-      frontEnd.hop = Int.random(in: 16...64, using: &random)
+      frontEnd.hop = Int.random(in: 16...frontEnd.frameLength, using: &random)
       let model = try SmallModel.make(frontEnd, seed: random.next())
       let path = try folder.file("noise.wav", waveFile(noise(9_000, using: &random)))
       let verification = try verification(path, model, seed: random.next())

@@ -56,7 +56,10 @@ package final class ResumeFile: @unchecked Sendable {
   }
 
   deinit {
-    if descriptor >= 0 { close(descriptor) }
+    guard descriptor >= 0 else { return }
+    // A child that is being started may have the descriptor for a moment longer, and with it the lock.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
   }
 
   /// Writes behind what there is.
