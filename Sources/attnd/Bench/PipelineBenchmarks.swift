@@ -76,7 +76,8 @@ private final class BatchBench {
     hop = model.input.hop
     noise = FeatureBenchmarks.noise(10 * model.sampleRate).map { 0.25 * $0 }
     batch = try AttentionBatch(
-      model.parameters, detector: model.detector, sampleRate: model.sampleRate, hop: model.input.hop,
+      model.parameters, detector: model.detector, sampleRate: model.sampleRate,
+      hop: model.input.hop,
       capacity: streams)
     for _ in 0..<streams {
       guard let place = batch.join() else { break }
