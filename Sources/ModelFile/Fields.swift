@@ -77,6 +77,20 @@ struct Fields {
     return double
   }
 
+  /// A whole number between two others.
+  func integer(_ name: String, in range: ClosedRange<Int>) throws(ModelFault) -> Int {
+    let integer = try integer(name)
+    guard range.contains(integer) else { throw try outside(name, range) }
+    return integer
+  }
+
+  /// A number between two others.
+  func double(_ name: String, in range: ClosedRange<Double>) throws(ModelFault) -> Double {
+    let double = try double(name)
+    guard range.contains(double) else { throw try outside(name, range) }
+    return double
+  }
+
   func list(_ name: String) throws(ModelFault) -> [JSON] {
     guard case .array(let list) = try value(name) else { throw try odd(name, "a list") }
     return list
@@ -108,15 +122,14 @@ struct Fields {
     return choice
   }
 
-  /// The one word that this version knows, where later ones may know more.
-  func only(_ name: String, _ word: String) throws(ModelFault) {
-    guard try text(name) == word else {
-      throw .value(path: place(name), found: try value(name).summary, expected: known([word]))
-    }
-  }
-
   private func known(_ words: [String]) -> String {
     "\(words.joined(separator: ", ")) (what this version knows)"
+  }
+
+  private func outside<T>(
+    _ name: String, _ range: ClosedRange<T>
+  ) throws(ModelFault) -> ModelFault {
+    try odd(name, "\(range.lowerBound) to \(range.upperBound)")
   }
 
   private func odd(_ name: String, _ expected: String) throws(ModelFault) -> ModelFault {

@@ -2,7 +2,8 @@ import FeatureExtraction
 import JSONText
 import StreamingAttention
 
-/// A model, read from a file and checked: everything that sound needs to become detections.
+/// A model, read from a file and checked: everything that sound, or rows, need to become
+/// detections.
 ///
 /// In: a safetensors file whose metadata hold a JSON document (Docs/model-file.md). Out: values
 /// that can't be wrong any more. Read once at start-up, then shared by all streams and threads;
@@ -66,27 +67,31 @@ public struct ModelFile: Sendable {
     }
   }
 
-  /// The model's own name.
-  public let name: String
+  /// Everything about the model but its weights.
+  package let document: ModelDocument
   /// `sha256:` and 64 hexadecimal digits over the bytes of the file: the same model, the same name.
   public let digest: String
-  /// What turns samples into rows.
-  public let frontEnd: FrontEnd
   /// Subtracted from each row, [rowLength].
   public let mean: [Float]
   /// What each row is multiplied by after that, [rowLength].
   public let scale: [Float]
   /// The weights, packed for the kernels.
   public let parameters: Parameters
-  /// The words that the model listens for, in the order of its posteriors.
-  public let keywords: [Keyword]
-  /// When a posterior becomes a detection.
-  public let detector: DetectorSettings
-  /// Where the model comes from.
-  public let provenance: Provenance
 
+  /// The model's own name.
+  public var name: String { document.name }
+  /// What it takes in: sound and what turns it into rows, or rows.
+  public var input: Input { document.input }
   /// The sizes and choices of the network.
   public var architecture: Architecture { parameters.architecture }
+  /// The words that the model listens for, in the order of its posteriors.
+  public var keywords: [Keyword] { document.keywords }
+  /// When a posterior becomes a detection.
+  public var detector: DetectorSettings { document.detector }
+  /// When what a stream has heard is forgotten.
+  public var reset: ResetRule { document.reset }
+  /// Where the model comes from.
+  public var provenance: Provenance { document.provenance }
 
   /// Reads a file.
   ///
@@ -116,22 +121,18 @@ public struct ModelFile: Sendable {
       throw .missing(path: "the document, '__metadata__.attnd' in the header,")
     }
     let json = try JSON(parsing: text.utf8, called: "the document")
-    let document = try ModelDocument(json)
+    document = try ModelDocument(json)
     var tensors = file.tensors
-    mean = try ModelFile.take("feature.mean", [document.frontEnd.rowLength], from: &tensors)
-    scale = try ModelFile.take("feature.scale", [document.frontEnd.rowLength], from: &tensors)
-    do { try document.frontEnd.validate(mean: mean, scale: scale) } catch { throw .frontEnd(error) }
+    let length = document.input.rowLength
+    mean = try ModelFile.take("feature.mean", [length], from: &tensors)
+    scale = try ModelFile.take("feature.scale", [length], from: &tensors)
+    try document.input.validate(mean: mean, scale: scale)
     do {
       parameters = try Parameters(architecture: document.architecture, tensors: tensors)
     } catch {
       throw .parameters(error)
     }
-    name = document.name
     digest = "sha256:" + SHA256.hexadecimal(bytes)
-    frontEnd = document.frontEnd
-    keywords = document.keywords
-    detector = document.detector
-    provenance = document.provenance
   }
 
   /// Takes one of the two tensors that belong to the rows, not to the network.

@@ -24,7 +24,7 @@ extension ModelFile {
           Float.random(in: -bound...bound, using: &random)
         })
     }
-    let length = document.frontEnd.rowLength
+    let length = document.input.rowLength
     tensors["feature.mean"] = Tensor(shape: [length], values: Array(repeating: 0, count: length))
     tensors["feature.scale"] = Tensor(shape: [length], values: Array(repeating: 1, count: length))
     return file(document.json, tensors: tensors)

@@ -98,6 +98,15 @@ public struct AttentionBatch: ~Copyable {
     return places[place].isDue
   }
 
+  /// Forgets what a stream has heard, as `AttentionStream.forget` does.
+  ///
+  /// - Parameter place: The stream, of which no step is due.
+  public mutating func forget(_ place: Int) {
+    precondition(places[place].isTaken, "Only a stream that has joined forgets")
+    precondition(!places[place].isDue, "A stream steps before it forgets")
+    streams[place].forget()
+  }
+
   /// Takes the steps that are due.
   public mutating func step() {
     group.removeAll()

@@ -30,7 +30,9 @@ struct BatchCommand: AsyncParsableCommand {
       ROWS MADE ELSEWHERE. With --features the files hold rows, not sound: NumPy arrays [rows, \
       elements] of float32 or float64 (.npy), or tensors of safetensors files, float32. The model's \
       mean and scale are applied to them. Rows that 'attnd features' wrote give the detections that \
-      their recordings give, bit for bit; a level they have none (null).
+      their recordings give, bit for bit; a level they have none (null), and a model's reset rule, \
+      which waits for silence, has no say. A model that takes rows takes nothing else: without \
+      --features it is refused, and the command ends with 65.
 
         attnd features --out rows/ hello.wav
         attnd batch --features rows/hello.npy
@@ -94,6 +96,8 @@ struct BatchCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try listening.resolve(jobs: input.jobs)
     let model = try settings.loadModel()
+    // Before each file says so.
+    if !features { _ = try model.frontEnd() }
     var content: ResultContent = []
     if frames { content.insert(.frames) }
     if weights { content.insert(.weights) }

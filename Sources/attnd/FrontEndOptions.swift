@@ -48,7 +48,7 @@ struct FrontEndOptions: ParsableArguments {
       changes = FrontEndChanges(to: preset, called: base.rawValue)
     } else {
       let model = try model()
-      changes = FrontEndChanges(to: model.frontEnd, called: "the model")
+      changes = FrontEndChanges(to: try model.frontEnd(), called: "the model")
       statistics = model
     }
     frames.apply(to: &changes)
@@ -56,7 +56,7 @@ struct FrontEndOptions: ParsableArguments {
     try elements.apply(to: &changes)
     var frontEnd = try changes.checked()
     // The model's mean and scale fit its own rows only.
-    if let model = statistics, frontEnd == model.frontEnd, frontEnd.running?.start == .model {
+    if let model = statistics, .sound(frontEnd) == model.input, frontEnd.running?.start == .model {
       return ChosenFrontEnd(frontEnd: frontEnd, mean: model.mean, scale: model.scale)
     }
     frontEnd.running?.start = .warm

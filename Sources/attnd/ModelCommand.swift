@@ -12,6 +12,8 @@ struct ModelCommand: ParsableCommand {
     discussion: """
       Without FILE: the model inside the program. A file that is damaged or that this version \
       cannot run is refused with a line that says what is wrong where; the command ends with 65. \
+      A model of rows made elsewhere is for 'attnd batch --features'; commands that listen to sound \
+      refuse it, with 65, too. With --json the file's whole document is under "document". \
       Docs/model-file.md describes the format.
       """)
 
@@ -27,50 +29,106 @@ struct ModelCommand: ParsableCommand {
   }
 
   private func text(_ model: ModelFile) -> String {
-    let front = model.frontEnd
-    let net = model.architecture
-    let milliseconds = 1_000 / Double(front.sampleRate)
-    let step = Double(front.hop * net.stride) * milliseconds
-    let width = model.keywords.map(\.phrase.count).max() ?? 0
-    var lines = [
-      "\(model.name)",
-      "  digest      \(model.digest)",
-      "  weights     \(model.parameters.weightCount)",
-      "",
-      "front end",
-      "  sound       \(front.sampleRate) Hz",
-      "  frames      \(fixed(Double(front.frameLength) * milliseconds, 1)) ms every"
-        + " \(fixed(Double(front.hop) * milliseconds, 1)) ms, \(front.window.rawValue) window",
-      "  rows        \(rows(front))",
-      "",
-      "network, a step every \(fixed(step, 0)) ms",
-      "  input x     \(net.inputSize) (\(net.stack) rows)",
-      "  encoder h   \(net.encoder.cell.rawValue) \(net.inputSize) -> \(net.encoder.units),"
-        + " \(net.encoder.layers) layers",
-      "  attention   \(net.score.rawValue), memory \(net.memory.rawValue),"
-        + " \(net.headCount) heads\(net.heads == .keyword ? ", one a keyword" : ""),"
-        + " keys of \(net.keySize), values of \(net.valueSize)",
-      "  window      \(net.window) steps, \(fixed(Double(net.window) * step / 1_000, 2)) s",
-      "  decoder d   \(net.decoder.cell.rawValue) \(net.decoderInputSize) -> \(net.decoder.units),"
-        + " on \(net.decoderInput.rawValue)",
-      "  output y    \(net.keywords) posteriors, \(net.output.rawValue)",
-      "",
-      "keywords (mean of \(model.detector.smoothingSteps) steps against the threshold; again after"
-        + " \(fixed(model.detector.refractorySeconds, 2)) s)",
-    ]
-    for keyword in model.keywords {
-      lines.append(
-        "  \(pad(keyword.phrase, width))  threshold \(fixed(keyword.threshold, 3))"
-          + (keyword.name == keyword.phrase ? "" : "  named \(keyword.name)"))
+    let lines =
+      [
+        "\(model.name)",
+        "  digest      \(model.digest)",
+        "  weights     \(model.parameters.weightCount)",
+        "",
+      ] + input(model) + [""] + network(model) + [""] + keywords(model) + [""]
+      + provenance(model.provenance)
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func input(_ model: ModelFile) -> [String] {
+    switch model.input {
+    case .sound(let front):
+      let milliseconds = 1_000 / Double(front.sampleRate)
+      return [
+        "front end",
+        "  sound       \(front.sampleRate) Hz",
+        "  frames      \(fixed(Double(front.frameLength) * milliseconds, 1)) ms every"
+          + " \(fixed(Double(front.hop) * milliseconds, 1)) ms, \(front.window.rawValue) window",
+        "  rows        \(rows(front))",
+      ]
+    case .rows(let rows):
+      return [
+        "rows made elsewhere, for attnd batch --features",
+        "  length      \(counted(rows.length, "element"))",
+        "  rate        \(rows.perSecond) a second",
+      ]
     }
-    let origin = model.provenance
+  }
+
+  private func network(_ model: ModelFile) -> [String] {
+    let net = model.architecture
+    let step = 1_000 * model.stepSeconds
+    var lines = ["network, a step every \(fixed(step, step < 10 ? 2 : 0)) ms"]
+    var length = net.bins
+    for (index, layer) in net.stem.enumerated() {
+      lines.append(
+        (index == 0 ? "  stem        " : "              ")
+          + "\(layer.kind.rawValue) convolution \(length) -> \(layer.channels) over"
+          + " \(counted(layer.kernel, "row"))"
+          + (layer.stride > 1 ? ", every \(ordinal(layer.stride)) kept" : ""))
+      length = layer.channels
+    }
     lines += [
-      "", "provenance",
+      "  input x     \(net.inputSize) (\(counted(net.stack, "row"))"
+        + (net.stride == net.stack ? ")" : ", \(net.stride) of them new)"),
+      "  encoder h   \(net.encoder.cell.rawValue) \(net.inputSize) -> \(net.encoder.units),"
+        + " \(counted(net.encoder.layers, "layer"))",
+      "  attention   \(net.score.rawValue), memory \(net.memory.rawValue),"
+        + " \(counted(net.headCount, "head"))\(net.heads == .keyword ? ", one a keyword" : ""),"
+        + " keys of \(net.keySize), values of \(net.valueSize)"
+        + (net.value == .key ? " (the keys)" : ""),
+      "  window      \(counted(net.window, "step")),"
+        + " \(fixed(Double(net.window) * step / 1_000, 2)) s",
+      "  decoder d   \(net.decoder.cell.rawValue) \(net.decoderInputSize) -> \(net.decoder.units),"
+        + " \(counted(net.decoder.layers, "layer")), on \(net.decoderInput.rawValue)",
+      "  output y    \(counted(net.keywords, net.output == .linear ? "sum" : "posterior")),"
+        + " \(net.output.rawValue)",
+      "  forgets     \(forgetting(model.reset))",
+    ]
+    return lines
+  }
+
+  /// When what was heard is forgotten.
+  private func forgetting(_ rule: ModelFile.ResetRule) -> String {
+    switch rule {
+    case .never: "never"
+    case .silence(let silence):
+      "after \(fixed(silence.seconds, 1)) s below \(fixed(silence.decibels, 1)) dBFS"
+    }
+  }
+
+  private func keywords(_ model: ModelFile) -> [String] {
+    let width = model.keywords.map(\.phrase.count).max() ?? 0
+    let title =
+      "keywords (mean of \(counted(model.detector.smoothingSteps, "step")) against the threshold;"
+      + " again after \(fixed(model.detector.refractorySeconds, 2)) s)"
+    return [title]
+      + model.keywords.map { keyword in
+        "  \(pad(keyword.phrase, width))  threshold \(fixed(keyword.threshold, 3))"
+          + (keyword.name == keyword.phrase ? "" : "  named \(keyword.name)")
+      }
+  }
+
+  private func provenance(_ origin: ModelFile.Provenance) -> [String] {
+    [
+      "provenance",
       "  data        \(origin.data)", "  recipe      \(origin.recipe)",
       "  command     \(origin.command)", "  seed        \(origin.seed)",
       "  licence     \(origin.licence)", "  figures     \(origin.figures)",
     ]
-    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func counted(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
+  private func ordinal(_ number: Int) -> String {
+    ["second", "third"].dropFirst(number - 2).first ?? "\(number)th"
   }
 
   /// What an element of a row is, step by step.
@@ -96,17 +154,16 @@ struct ModelCommand: ParsableCommand {
   }
 
   private func jsonText(_ model: ModelFile) -> String {
-    let front = model.frontEnd
     let net = model.architecture
     var json = JSONWriter()
     json.object { json in
       json.field("name", model.name)
       json.field("digest", model.digest)
       json.field("weights", model.parameters.weightCount)
-      json.field("rate", front.sampleRate)
-      json.field("hop", front.hop)
-      json.field("bins", front.rowLength)
-      json.field("step_samples", front.hop * net.stride)
+      json.field("rate", model.sampleRate)
+      json.field("hop", model.input.hop)
+      json.field("bins", model.input.rowLength)
+      json.field("step_samples", model.stepSamples)
       json.field("score", net.score.rawValue)
       json.field("memory", net.memory.rawValue)
       json.field("heads", net.headCount)
@@ -121,6 +178,8 @@ struct ModelCommand: ParsableCommand {
           }
         }
       }
+      json.name("document")
+      json.value(model.document.json)
     }
     return json.text + "\n"
   }

@@ -10,11 +10,26 @@ extension ModelFile {
     return try ModelFile(bytes: Array(bytes), name: "default (embedded)")
   }
 
-  /// Samples a second that the model wants.
-  package var sampleRate: Int { frontEnd.sampleRate }
+  /// What turns sound into the rows that the model takes.
+  ///
+  /// - Returns: The model's front end.
+  /// - Throws: `Failure` when the model has none, because it takes rows that were made elsewhere.
+  package func frontEnd() throws -> FrontEnd {
+    switch input {
+    case .sound(let frontEnd): return frontEnd
+    case .rows(let rows):
+      throw Failure(
+        .badData,
+        "model \(name): takes rows of \(rows.length) elements, expected a model that takes sound; give "
+          + "this one rows: attnd batch --features FILE.npy")
+    }
+  }
 
-  /// Samples between two steps of the network, and so between two attention frames.
-  package var stepSamples: Int { frontEnd.hop * architecture.rowsPerStep }
+  /// Samples a second that the model wants; rows a second where it takes rows.
+  package var sampleRate: Int { input.sampleRate }
+
+  /// Samples (rows) between two steps of the network, and so between two attention frames.
+  package var stepSamples: Int { input.hop * architecture.rowsPerStep }
 
   /// Seconds between two steps of the network.
   package var stepSeconds: Double { Double(stepSamples) / Double(sampleRate) }

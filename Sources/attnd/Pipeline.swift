@@ -36,9 +36,10 @@ package struct Pipeline: ~Copyable {
   ///   - threshold: In place of every keyword's own; nil for those.
   /// - Throws: What the parts find wrong with their numbers.
   package init(_ model: ModelFile, threshold: Float? = nil) throws {
-    let front = model.frontEnd
+    let front = try model.frontEnd()
     // Both before either is stored: a throwing init may not leave half of it.
-    let rows = try SoundRows(front, mean: model.mean, scale: model.scale)
+    let rows = try SoundRows(
+      front, mean: model.mean, scale: model.scale, reset: model.reset)
     let stream = try AttentionStream(
       model.parameters, detector: model.detector(threshold: threshold),
       sampleRate: front.sampleRate, hop: front.hop)
@@ -79,6 +80,7 @@ package struct Pipeline: ~Copyable {
   ) throws(AudioInputError) -> Bool {
     try rows.read(source, gap: gap) { row, origin in
       gauge.take(origin)
+      if origin.followsSilence { stream.forget() }
       guard stream.push(row, position: origin.position) else { return }
       frame(gauge.frame(of: stream), stream)
       stream.forEachDetection(detection)

@@ -41,6 +41,8 @@ struct RunCommand: AsyncParsableCommand {
     let settings = try listening.resolve(source: source, socket: socket)
     let logger = settings.makeLogger()
     let model = try settings.loadModel()
+    // Before a device is opened for it.
+    _ = try model.frontEnd()
     let (input, name, kind) = try settings.openSource(rate: model.sampleRate, pace: pace)
     let server = AttentionServer(
       model: model, threshold: settings.threshold, stream: name, kind: kind, logger: logger)

@@ -1,5 +1,6 @@
 import AudioInput
 import FeatureExtraction
+import ModelFile
 
 /// Sound -> rows, and how loud it was between them: the first half of a stream's way.
 ///
@@ -16,15 +17,22 @@ package struct SoundRows: ~Copyable {
     package let captured: Double?
     /// The sound since the row before; nil where there is none, only rows.
     package let heard: LevelMeter?
+    /// Whether a silence has become long enough since the row before: what was heard is to be
+    /// forgotten before the row is taken.
+    package let followsSilence: Bool
 
-    package init(position: Int, captured: Double? = nil, heard: LevelMeter? = nil) {
+    package init(
+      position: Int, captured: Double? = nil, heard: LevelMeter? = nil, followsSilence: Bool = false
+    ) {
       self.position = position
       self.captured = captured
       self.heard = heard
+      self.followsSilence = followsSilence
     }
   }
 
   private var extractor: FeatureExtractor
+  private let resetRule: ModelFile.ResetRule
   private var course: Course
   private let hopsAtOnce: Int
   private let buffer: UnsafeMutableBufferPointer<Float>
@@ -37,19 +45,22 @@ package struct SoundRows: ~Copyable {
   ///   - frontEnd: What makes the rows.
   ///   - mean: Subtracted from each row.
   ///   - scale: What each row is multiplied by after that.
+  ///   - reset: When what was heard is to be forgotten.
   ///   - hopsAtOnce: Hops that are read at a time, 1 or more. From eight on frames are analysed eight
   ///     at a time.
   ///   - cuts: Sizes of the pieces, 1 or more each, that what was read is cut into; for tests.
   /// - Throws: What the front end finds wrong with its numbers.
   package init(
-    _ frontEnd: FrontEnd, mean: [Float], scale: [Float], hopsAtOnce: Int = 1, cuts: [Int] = []
+    _ frontEnd: FrontEnd, mean: [Float], scale: [Float], reset: ModelFile.ResetRule = .never,
+    hopsAtOnce: Int = 1, cuts: [Int] = []
   ) throws(FrontEndError) {
     precondition(hopsAtOnce >= 1 && cuts.allSatisfy { $0 >= 1 }, "Nothing comes of no samples")
     let extractor = try FeatureExtractor(frontEnd, mean: mean, scale: scale)
     self.extractor = extractor
     self.hopsAtOnce = hopsAtOnce
     self.cuts = cuts
-    course = Course(frontEnd)
+    resetRule = reset
+    course = Course(frontEnd, reset)
     buffer = .allocate(
       capacity: max(frontEnd.hop, frontEnd.frameLength) + (hopsAtOnce - 1) * frontEnd.hop)
   }
@@ -82,7 +93,7 @@ package struct SoundRows: ~Copyable {
       return false
     }
     if block.lostSamples > 0 {
-      course.lost += block.lostSamples
+      course.lose(block.lostSamples)
       gap(Pipeline.Gap(position: position, samples: block.lostSamples))
     }
     let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count])
@@ -101,7 +112,7 @@ package struct SoundRows: ~Copyable {
   /// Forgets everything: the next sample is the first of a new stream.
   package mutating func reset() {
     extractor.reset()
-    course = Course(extractor.frontEnd)
+    course = Course(extractor.frontEnd, resetRule)
     nextCut = 0
   }
 
@@ -131,7 +142,7 @@ package struct SoundRows: ~Copyable {
 /// What goes beside the rows of a stream: places, times, and the loudness between them.
 private struct Course {
   /// Samples that never arrived: what lies between the front end's count and the stream's.
-  var lost = 0
+  private(set) var lost = 0
 
   private let frontEnd: FrontEnd
   /// Samples that must be in before there is a first row.
@@ -144,10 +155,22 @@ private struct Course {
   private var read = 0
   /// Samples whose loudness has been counted.
   private var counted = 0
+  /// Where the reset rule asks for it; has seen the first `watched` samples.
+  private var silence: SilenceWatch?
+  private var watched = 0
 
-  init(_ frontEnd: FrontEnd) {
+  init(_ frontEnd: FrontEnd, _ reset: ModelFile.ResetRule) {
     self.frontEnd = frontEnd
     leastSamples = frontEnd.samplesNeeded(forRow: 0)
+    if case .silence(let rule) = reset {
+      silence = SilenceWatch(rule, sampleRate: frontEnd.sampleRate)
+    }
+  }
+
+  /// Samples are missing before the block that is to begin.
+  mutating func lose(_ samples: Int) {
+    lost += samples
+    silence?.lose(samples)
   }
 
   mutating func begin(_ samples: UnsafeBufferPointer<Float>, captured: Double?) {
@@ -157,17 +180,33 @@ private struct Course {
   }
 
   /// Counts what came after the block's last row.
-  mutating func end() { count(until: read) }
+  mutating func end() {
+    count(until: read)
+    watch(until: read)
+  }
 
   /// The next row leaves.
   mutating func nextRow() -> SoundRows.Origin {
-    count(until: max(leastSamples, frontEnd.samplesNeeded(forRow: rows + frontEnd.deltaDelay)))
+    let needed = max(leastSamples, frontEnd.samplesNeeded(forRow: rows + frontEnd.deltaDelay))
+    count(until: needed)
+    watch(until: needed)
     defer {
       rows += 1
       level = LevelMeter()
     }
     return SoundRows.Origin(
-      position: frontEnd.endPosition(ofRow: rows) + lost, captured: captured, heard: level)
+      position: frontEnd.endPosition(ofRow: rows) + lost, captured: captured, heard: level,
+      followsSilence: silence?.take() ?? false)
+  }
+
+  /// Looks for silence in the block up to a sample, exactly, so that how samples are cut into blocks
+  /// doesn't matter: what follows in the block belongs to later rows.
+  private mutating func watch(until sample: Int) {
+    let end = min(sample, read)
+    guard silence != nil, watched < end else { return }
+    let start = read - block.count
+    silence?.push(UnsafeBufferPointer(rebasing: block[watched - start..<end - start]))
+    watched = end
   }
 
   /// Counts hop by hop, up to the one that a sample lies in.

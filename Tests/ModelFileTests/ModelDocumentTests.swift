@@ -40,7 +40,7 @@ struct ModelDocumentTests {
     frontEnd.compression = .pcen(
       FrontEnd.PCEN(smoothing: 0.025, gain: 0.98, bias: 2, power: 0.5, epsilon: 1_000))
     let expected = ModelDocument(
-      name: "six-words", frontEnd: frontEnd,
+      name: "six-words", input: .sound(frontEnd),
       architecture: Architecture(
         bins: 40, stack: 3, stride: 3, encoder: .init(cell: .gru, layers: 2, units: 96),
         score: .static, memory: .h, value: .key, heads: .keyword, keySize: 16, window: 50,
@@ -59,7 +59,7 @@ struct ModelDocumentTests {
 
   @Test("What is written is read back the same, whatever the choices")
   func roundTrip() throws {
-    var documents = [Sample.document]
+    var documents = [Sample.document, Sample.rows]
     let compressions: [FrontEnd.Compression] = [
       .linear, .log(floor: 0x1p-23), .decibels(floor: 1e-10),
     ]
@@ -100,6 +100,22 @@ struct ModelDocumentTests {
         }
       }
     }
+    for cell in Architecture.Cell.allCases {
+      for output in Architecture.Output.allCases {
+        for kind in Architecture.Convolution.Kind.allCases {
+          var document = Sample.document
+          document.architecture.encoder.cell = cell
+          document.architecture.decoder.cell = cell
+          document.architecture.output = output
+          document.architecture.stem = [
+            .init(kind: kind, channels: 5, kernel: 64, stride: 8),
+            .init(kind: .full, channels: 2, kernel: 1, stride: 1),
+          ]
+          document.reset = .silence(.init(seconds: 0.1, decibels: -120))
+          documents.append(document)
+        }
+      }
+    }
     for document in documents {
       let text = document.json.text
       let read = try ModelDocument(JSON(parsing: ArraySlice(text.utf8), called: "the document"))
@@ -115,6 +131,63 @@ struct ModelDocumentTests {
 
   private static func running(rate: String, start: String) -> JSON {
     .object([.init("rate", .number(rate)), .init("start", .string(start))])
+  }
+
+  private static func stemLayer(
+    kind: String = "full", kernel: String = "3", stride: String = "1"
+  ) -> JSON {
+    .object([
+      .init("kind", .string(kind)), .init("channels", .number("8")),
+      .init("kernel", .number(kernel)), .init("stride", .number(stride)),
+    ])
+  }
+
+  private static func rows(length: String, perSecond: String) -> JSON {
+    .object([.init("length", .number(length)), .init("per_second", .number(perSecond))])
+  }
+
+  private static func silence(seconds: String, decibels: String) -> JSON {
+    .object([
+      .init("silence_seconds", .number(seconds)), .init("below_dbfs", .number(decibels)),
+    ])
+  }
+
+  @Test("A model of rows has their length and rate in place of a front end")
+  func rowSequence() throws {
+    var json = try Self.parsed()
+    json["front_end"] = nil
+    json["rows"] = Self.rows(length: "8", perSecond: "25")
+    json["architecture.stem"] = .array([Self.stemLayer(stride: "2")])
+    let document = try ModelDocument(json)
+    #expect(document.input == .rows(.init(length: 8, perSecond: 25)))
+    #expect(document.architecture.bins == 8)
+    #expect(document.architecture.stem == [.init(kind: .full, channels: 8, kernel: 3, stride: 2)])
+    #expect(document.input.sampleRate == 25)
+    #expect(document.input.hop == 1)
+    #expect(document.input.endPosition(ofRow: 6) == 7)
+
+    for (rows, message) in [
+      (Self.rows(length: "0", perSecond: "25"), "rows.length is 0, expected 1 to 4096"),
+      (Self.rows(length: "4097", perSecond: "25"), "rows.length is 4097, expected 1 to 4096"),
+      (Self.rows(length: "8", perSecond: "0"), "rows.per_second is 0, expected 1 to 384000"),
+      (Self.rows(length: "8", perSecond: "2.5"), "rows.per_second is 2.5, expected a whole number"),
+    ] {
+      json["rows"] = rows
+      #expect(complaint(about: json) == message)
+    }
+    json["rows"] = Self.rows(length: "8", perSecond: "25")
+    json["reset"] = Self.silence(seconds: "5", decibels: "-60")
+    #expect(
+      complaint(about: json)
+        == "reset is an object, expected 'never' for a model of rows: silence is a property of sound"
+    )
+  }
+
+  @Test("A reset rule says how long and how quiet a silence is")
+  func reset() throws {
+    var json = try Self.parsed()
+    json["reset"] = Self.silence(seconds: "5.0", decibels: "-60.0")
+    #expect(try ModelDocument(json).reset == .silence(.init(seconds: 5, decibels: -60)))
   }
 
   @Test("Steps that a front end may have end up in their places, and make its rows longer")
@@ -244,8 +317,9 @@ struct ModelDocumentTests {
       ("architecture.encoder", .string("gru"), "architecture.encoder is 'gru', expected an object"),
       ("architecture.encoder.units", nil, "architecture.encoder.units is missing"),
       (
-        "architecture.encoder.cell", .string("lstm"),
-        "architecture.encoder.cell is 'lstm', expected gru (what this version knows)"
+        "architecture.encoder.cell", .string("sru"),
+        "architecture.encoder.cell is 'sru', expected rnn-tanh, rnn-relu, gru, lstm "
+          + "(what this version knows)"
       ),
       ("architecture.encoder.units", .number("0"), "encoder.units is 0, expected 1 to 4096"),
       ("architecture.stride", .number("4"), "stride is 4, expected 1 to 3"),
@@ -266,8 +340,38 @@ struct ModelDocumentTests {
         "attention.window is 1000001, expected 1 to 1000000"
       ),
       (
-        "architecture.output", .string("softmax"),
-        "architecture.output is 'softmax', expected sigmoid (what this version knows)"
+        "architecture.output", .string("logits"),
+        "architecture.output is 'logits', expected sigmoid, softmax, linear "
+          + "(what this version knows)"
+      ),
+      (
+        "architecture.attention.score", .string("cosine"),
+        "architecture.attention.score is 'cosine', expected dot, scaled-dot, additive, aligned, "
+          + "static (what this version knows)"
+      ),
+      ("architecture.stem", .object([]), "architecture.stem is an object, expected a list"),
+      (
+        "architecture.stem", .array([stemLayer(kind: "dense")]),
+        "architecture.stem[0].kind is 'dense', expected full, separable (what this version knows)"
+      ),
+      (
+        "architecture.stem", .array([stemLayer(), stemLayer(kernel: "65")]),
+        "stem[1].kernel is 65, expected 1 to 64"
+      ),
+      (
+        "architecture.stem", .array([stemLayer(stride: "0")]),
+        "stem[0].stride is 0, expected 1 to 8"
+      ),
+      (
+        "architecture.stem", .array(Array(repeating: stemLayer(), count: 5)),
+        "layers of the stem is 5, expected 0 to 4"
+      ),
+      ("architecture.stems", .array([]), "unknown name 'architecture.stems' (stem?)"),
+      ("front_end", nil, "front_end, or rows in its place where no sound comes in, is missing"),
+      (
+        "rows", rows(length: "8", perSecond: "100"),
+        "rows is given beside front_end, expected one of the two: front_end where sound comes in, "
+          + "rows where nothing but rows does"
       ),
       (
         "keywords", .array([]),
@@ -279,7 +383,22 @@ struct ModelDocumentTests {
         "detector.release", .number("1.5"), "detector: release is 1.5, expected 0.05 to 1"
       ),
       ("detector.relase", .number("1"), "unknown name 'detector.relase' (release?)"),
-      ("reset", .string("silence"), "reset is 'silence', expected never (what this version knows)"),
+      (
+        "reset", .string("silence"),
+        "reset is 'silence', expected 'never', or an object with silence_seconds and below_dbfs"
+      ),
+      (
+        "reset", silence(seconds: "0.09", decibels: "-60"),
+        "reset.silence_seconds is 0.09, expected 0.1 to 3600.0"
+      ),
+      (
+        "reset", silence(seconds: "5", decibels: "1"),
+        "reset.below_dbfs is 1, expected -120.0 to 0.0"
+      ),
+      (
+        "reset", .object([.init("silence_second", .number("5"))]),
+        "unknown name 'reset.silence_second' (silence_seconds?)"
+      ),
     ] as [(String, JSON?, String)])
   func refused(path: String, value: JSON?, message: String) throws {
     var json = try Self.parsed()

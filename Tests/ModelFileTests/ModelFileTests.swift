@@ -9,7 +9,7 @@ import Testing
 struct ModelFileTests {
   /// The golden model's document: Tests/Golden/README.md, "model".
   private static let goldenDocument = ModelDocument(
-    name: "gru_dot_x", frontEnd: FrontEnd(),
+    name: "gru_dot_x", input: .sound(FrontEnd()),
     architecture: Architecture(
       bins: 40, encoder: .init(layers: 1, units: 16), score: .dot, memory: .x, keySize: 8,
       window: 20, decoder: .init(layers: 1, units: 16), keywords: 3),
@@ -33,7 +33,7 @@ struct ModelFileTests {
     let model = try Self.goldenModel()
     let weights = try Golden.tensors("model/gru_dot_x.weights.safetensors")
     #expect(model.name == "gru_dot_x")
-    #expect(model.frontEnd == FrontEnd())
+    #expect(model.input == .sound(FrontEnd()))
     #expect(model.architecture == Self.goldenDocument.architecture)
     #expect(model.keywords.map(\.name) == ["one", "two", "three"])
     #expect(model.detector == Self.goldenDocument.detector)
@@ -51,8 +51,8 @@ struct ModelFileTests {
     let features = try reference["features"].floats
     let posteriors = try reference["posteriors"].doubles
     var stream = try AttentionStream(
-      model.parameters, detector: model.detector, sampleRate: model.frontEnd.sampleRate,
-      hop: model.frontEnd.hop)
+      model.parameters, detector: model.detector, sampleRate: model.input.sampleRate,
+      hop: model.input.hop)
     var got: [Float] = []
     for frame in 0..<features.count / 40 {
       let row = (0..<40).map { (features[40 * frame + $0] - model.mean[$0]) * model.scale[$0] }
@@ -68,13 +68,13 @@ struct ModelFileTests {
     let model = try ModelFile(path: Golden.path("../../Models/default.safetensors"))
     #expect(model.keywords.count == model.architecture.keywords)
     #expect(model.parameters.weightCount > 10_000)
-    #expect(model.frontEnd.sampleRate == 16_000)
+    #expect(model.input.sampleRate == 16_000)
   }
 
   @Test("A model has as many means and scales as its front end's rows have elements")
   func elaborateFrontEnd() throws {
     let model = try ModelFile(bytes: Sample.bytes(Sample.elaborate), name: "small")
-    #expect(model.frontEnd == Sample.elaborate.frontEnd)
+    #expect(model.input == Sample.elaborate.input)
     #expect(model.mean.count == 6 && model.scale.count == 6)
     #expect(model.architecture.bins == 6)
     var tensors = try Sample.tensors(Sample.elaborate)
@@ -103,6 +103,12 @@ struct ModelFileTests {
         == prefix + "scale[1] is -2e+08, expected -1e+08 to 1e+08")
     #expect(try complaint(Sample.document, "feature.scale", 0) == nil)
     #expect(
+      try complaint(Sample.rows, "feature.mean", -1e31)
+        == "model small: tensor feature.mean has -1e+31 at element 1, expected -1e+30 to 1e+30")
+    #expect(
+      try complaint(Sample.rows, "feature.scale", 2e8)
+        == "model small: tensor feature.scale has 2e+08 at element 1, expected -1e+08 to 1e+08")
+    #expect(
       try complaint(Sample.elaborate, "feature.scale", 0)
         == prefix + "scale[1] is 0.0, expected 1e-18 to 1e+08")
   }
@@ -126,13 +132,33 @@ struct ModelFileTests {
             document.architecture.memory = memory
             document.architecture.value = value
             document.architecture.heads = heads
-            let bytes = ModelFile.synthetic(document, using: &random)
-            let model = try ModelFile(bytes: bytes, name: "small")
-            #expect(model.architecture == document.architecture)
+            for cell in Architecture.Cell.allCases {
+              document.architecture.encoder.cell = cell
+              document.architecture.decoder.cell = cell
+              let bytes = ModelFile.synthetic(document, using: &random)
+              let model = try ModelFile(bytes: bytes, name: "small")
+              #expect(model.document == document)
+            }
           }
         }
       }
     }
+  }
+
+  @Test("A model of rows with a stem has the stem's tensors, and states its rows")
+  func rows() throws {
+    let model = try ModelFile(bytes: Sample.bytes(Sample.rows), name: "small")
+    #expect(model.document == Sample.rows)
+    #expect(model.input == .rows(.init(length: 3, perSecond: 100)))
+    #expect(model.architecture.rowsPerStep == 4)
+    var tensors = try Sample.tensors(Sample.rows)
+    #expect(tensors["stem.0.weight"]?.shape == [4, 3, 3])
+    #expect(tensors["stem.1.depthwise.weight"]?.shape == [4, 1, 2])
+    #expect(tensors["stem.1.pointwise.weight"]?.shape == [3, 4, 1])
+    tensors["stem.1.pointwise.bias"] = nil
+    #expect(
+      Sample.complaint(about: ModelFile.file(Sample.rows.json, tensors: tensors))
+        == "model small: tensor stem.1.pointwise.bias is missing, expected one of shape 3")
   }
 
   @Test("A tensor that is missing, misshapen, too many or not a number is named")

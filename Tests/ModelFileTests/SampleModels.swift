@@ -18,7 +18,7 @@ enum Sample {
     frontEnd.compression = .pcen(
       FrontEnd.PCEN(smoothing: 0.025, gain: 0.98, bias: 2, power: 0.5, epsilon: 1_000))
     return ModelDocument(
-      name: "two-words", frontEnd: frontEnd,
+      name: "two-words", input: .sound(frontEnd),
       architecture: Architecture(
         bins: 3, stack: 2, stride: 2, encoder: .init(layers: 1, units: 2), score: .static,
         memory: .h, value: .separate(size: 3), heads: .keyword, keySize: 2, window: 5,
@@ -42,6 +42,22 @@ enum Sample {
     document.frontEnd.deltas = 2
     document.frontEnd.running = .init(rate: 0.01, start: .model)
     document.architecture.bins = 6
+    document.reset = .silence(.init(seconds: 5, decibels: -60))
+    return document
+  }
+
+  /// One that takes rows, with a stem before the encoder.
+  static var rows: ModelDocument {
+    var document = Sample.document
+    document.input = .rows(.init(length: 3, perSecond: 100))
+    document.architecture.stem = [
+      .init(kind: .full, channels: 4, kernel: 3, stride: 2),
+      .init(kind: .separable, channels: 3, kernel: 2, stride: 1),
+    ]
+    document.architecture.encoder.cell = .lstm
+    document.architecture.decoder.cell = .rnnReLU
+    document.architecture.score = .additive
+    document.architecture.output = .softmax
     return document
   }
 
@@ -78,6 +94,17 @@ enum Sample {
 
   static func container(_ header: [UInt8], elements: [UInt8] = []) -> [UInt8] {
     withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header + elements
+  }
+}
+
+extension ModelDocument {
+  /// The front end of a document of sound.
+  var frontEnd: FrontEnd {
+    get {
+      guard case .sound(let frontEnd) = input else { return FrontEnd() }
+      return frontEnd
+    }
+    set { input = .sound(newValue) }
   }
 }
 

@@ -58,7 +58,7 @@ struct FeaturesCommandTests {
     case "librosa-mfcc": .librosaMFCC
     case "pcen": .pcen
     case "power": .powerSpectrum
-    default: try ModelFile.embedded().frontEnd
+    default: try ModelFile.embedded().frontEnd()
     }
   }
 
@@ -92,7 +92,7 @@ struct FeaturesCommandTests {
       attnd, ["features", "--out", folder.path, Self.clip]
     ).wait()
     #expect(outcome.status == 0)
-    let expected = try rows(of: Self.clip, ModelFile.embedded().frontEnd)
+    let expected = try rows(of: Self.clip, ModelFile.embedded().frontEnd())
     #expect(try array(folder.path + "/noise.npy").floats == expected)
   }
 

@@ -81,7 +81,7 @@ struct PipelineTests {
   @Test("Frames come a step apart, each as soon as its last sample is in")
   func positions() throws {
     let heard = try listen(to: ArraySource(keywords), model: model)
-    let front = model.frontEnd
+    let front = try model.frontEnd()
     let first = front.endPosition(ofRow: model.architecture.stack - 1)
     for (index, position) in heard.positions.enumerated() {
       try #require(position == first + index * model.stepSamples, "frame \(index)")

@@ -6,9 +6,11 @@ import TestSupport
 /// Models with random weights, small enough to be run thousands of times.
 enum SmallModel {
   /// Everything but the weights: two keywords, a step every 80 samples of 8 kHz.
-  static func document(_ frontEnd: FrontEnd = frontEnd) -> ModelDocument {
+  static func document(
+    _ frontEnd: FrontEnd = frontEnd, reset: ModelFile.ResetRule = .never
+  ) -> ModelDocument {
     ModelDocument(
-      name: "two-words", frontEnd: frontEnd,
+      name: "two-words", input: .sound(frontEnd),
       architecture: Architecture(
         bins: frontEnd.rowLength, stack: 2, stride: 2, encoder: .init(layers: 1, units: 4),
         score: .static, memory: .h, value: .separate(size: 3), heads: .keyword, keySize: 2,
@@ -20,6 +22,7 @@ enum SmallModel {
       ],
       detector: DetectorSettings(
         thresholds: [0.5, 0.5], smoothingSteps: 1, release: 1, refractorySeconds: 0),
+      reset: reset,
       provenance: ModelFile.Provenance(
         data: "none", recipe: "none", command: "none", seed: 1, licence: "any", figures: "none"))
   }
@@ -36,10 +39,12 @@ enum SmallModel {
   }
 
   /// A model with the weights of a seed.
-  static func make(_ frontEnd: FrontEnd = frontEnd, seed: UInt64 = 1) throws -> ModelFile {
+  static func make(
+    _ frontEnd: FrontEnd = frontEnd, reset: ModelFile.ResetRule = .never, seed: UInt64 = 1
+  ) throws -> ModelFile {
     var random = SplitMix64(seed: seed)
     return try ModelFile(
-      bytes: ModelFile.synthetic(document(frontEnd), using: &random), name: "small")
+      bytes: ModelFile.synthetic(document(frontEnd, reset: reset), using: &random), name: "small")
   }
 }
 

@@ -51,7 +51,7 @@ package final class FileGroup<Observer: FileObserver> {
   ) throws {
     batch = try AttentionBatch(
       model.parameters, detector: model.detector(threshold: threshold),
-      sampleRate: model.sampleRate, hop: model.frontEnd.hop, capacity: capacity)
+      sampleRate: model.sampleRate, hop: model.input.hop, capacity: capacity)
     places = Array(repeating: nil, count: capacity)
     self.makeSource = makeSource
   }
@@ -123,6 +123,7 @@ package final class FileGroup<Observer: FileObserver> {
     while true {
       while let next = place.queue.next() {
         place.gauge.take(next.origin)
+        if next.origin.followsSilence { batch.forget(index) }
         let isDue = place.queue.withElements(next.row) { row in
           place.observer?.row(row, next.origin)
           return batch.push(row, position: next.origin.position, to: index)

@@ -4,7 +4,8 @@ import ModelFile
 /// Files of rows, given to the network as its front end would give them.
 ///
 /// Rows are those of `attnd features`, or of whatever made the rows that a model without a front end
-/// was trained on: here the model's mean and scale are applied.
+/// was trained on: here the model's mean and scale are applied. A reset rule has no say: it needs
+/// sound.
 final class RowFileRows: RowSource {
   /// Elements of a block of rows, about.
   private static let blockElements = 1 << 14
@@ -15,9 +16,7 @@ final class RowFileRows: RowSource {
   /// Whether they are applied: not to rows whose running normalisation began with them.
   private let appliesMean: Bool
   private let rowsAtOnce: Int
-  /// Position just after a row.
-  private let position: @Sendable (Int) -> Int
-  private let rate: Double
+  private let input: ModelFile.Input
   private var file: RowFile?
   private var rows = 0
 
@@ -25,11 +24,12 @@ final class RowFileRows: RowSource {
     self.tensor = tensor
     mean = model.mean
     scale = model.scale
-    let front = model.frontEnd
-    appliesMean = front.running?.start != .model
+    input = model.input
+    switch model.input {
+    case .sound(let frontEnd): appliesMean = frontEnd.running?.start != .model
+    case .rows: appliesMean = true
+    }
     rowsAtOnce = max(8, Self.blockElements / max(1, model.mean.count))
-    position = { front.endPosition(ofRow: $0) }
-    rate = Double(model.sampleRate)
   }
 
   func open(_ path: String) throws {
@@ -44,12 +44,14 @@ final class RowFileRows: RowSource {
       if appliesMean {
         for i in row.indices { row[i] = (row[i] - mean[i]) * scale[i] }
       }
-      body(row.span, SoundRows.Origin(position: position(rows)))
+      body(row.span, SoundRows.Origin(position: input.endPosition(ofRow: rows)))
       rows += 1
     }
   }
 
   func close() { file = nil }
 
-  var seconds: Double { rows == 0 ? 0 : Double(position(rows - 1)) / rate }
+  var seconds: Double {
+    rows == 0 ? 0 : Double(input.endPosition(ofRow: rows - 1)) / Double(input.sampleRate)
+  }
 }

@@ -56,11 +56,11 @@ package final class SoundFileRows: RowSource {
   package init(
     _ model: ModelFile, channels: ChannelSelection, hopsAtOnce: Int? = nil, cuts: [Int] = []
   ) throws {
-    let front = model.frontEnd
+    let front = try model.frontEnd()
     sampleRate = front.sampleRate
     self.channels = channels
     rows = try SoundRows(
-      front, mean: model.mean, scale: model.scale,
+      front, mean: model.mean, scale: model.scale, reset: model.reset,
       hopsAtOnce: hopsAtOnce ?? Self.hopsAtOnce(front), cuts: cuts)
   }
 

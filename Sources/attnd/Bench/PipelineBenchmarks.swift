@@ -65,18 +65,19 @@ private final class BatchBench {
     var extractor: FeatureExtractor
     let place: Int
 
-    init(_ model: ModelFile, place: Int) throws(FrontEndError) {
-      extractor = try FeatureExtractor(model.frontEnd, mean: model.mean, scale: model.scale)
+    init(_ model: ModelFile, place: Int) throws {
+      extractor = try FeatureExtractor(model.frontEnd(), mean: model.mean, scale: model.scale)
       self.place = place
     }
   }
 
   init(_ model: ModelFile, streams: Int) throws {
     self.streams = streams
-    hop = model.frontEnd.hop
+    hop = model.input.hop
     noise = FeatureBenchmarks.noise(10 * model.sampleRate).map { 0.25 * $0 }
     batch = try AttentionBatch(
-      model.parameters, detector: model.detector, sampleRate: model.sampleRate, hop: model.frontEnd.hop,
+      model.parameters, detector: model.detector, sampleRate: model.sampleRate,
+      hop: model.input.hop,
       capacity: streams)
     for _ in 0..<streams {
       guard let place = batch.join() else { break }

@@ -116,7 +116,7 @@ package struct Verification {
     case .streaming: streams = [frames]
     case .largeBlock:
       // A quarter of an hour at 16 kHz.
-      let hops = max(1, (1 << 24) / model.frontEnd.hop)
+      let hops = max(1, (1 << 24) / model.input.hop)
       streams = try hear(1, hopsAtOnce: hops, cuts: [], using: &random)
     case .pieces(let size):
       streams = try hear(1, hopsAtOnce: nil, cuts: [size], using: &random)

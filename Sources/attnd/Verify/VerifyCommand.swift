@@ -20,7 +20,7 @@ struct VerifyCommand: AsyncParsableCommand {
       Where frames differ the first of them is named, and the command ends with 70: that is a fault \
       of attnd, please report it with the seed. A recording that cannot be read is one line on \
       standard error, and the command ends with 65; of one that ends in a fault, what precedes it is \
-      compared.
+      compared. So does it with a model that takes rows in place of sound.
       """)
 
   @OptionGroup var input: InputFiles
@@ -38,6 +38,7 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try listening.resolve(jobs: input.jobs)
     let model = try settings.loadModel()
+    _ = try model.frontEnd()
     let seed = seed ?? UInt64.random(in: 0..<1 << 32)
     let files = input.paths()
     if !json { try StandardOutput.write("model \(model.name), seed \(seed)\n") }

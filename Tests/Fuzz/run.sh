@@ -1,0 +1,81 @@
+#!/bin/sh
+# Fuzzes the readers of files that come from outside, with libFuzzer and AddressSanitizer:
+#
+#     Tests/Fuzz/run.sh [SECONDS [TARGET...]]      60 seconds of each target: model, rows
+#
+# What has been found interesting is kept in .build/fuzz/corpus and gone on with the next time. An
+# input that ends a target is kept in .build/fuzz/findings; this script then ends with 1. Run
+# .build/fuzz/TARGET FILE to see one again.
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+[ $# -gt 0 ] && shift
+targets=${*:-model rows}
+out=.build/fuzz
+mkdir -p "$out/CProcessor" "$out/ArgumentParser"
+
+# Modules are built one by one: SwiftPM has no product that is a fuzzer. The kernels' newer
+# instruction sets are left out.
+common="-O -wmo -parse-as-library -swift-version 6 -package-name attnd -g -I $out"
+instrumented="-sanitize=fuzzer,address"
+module() { # name, flags, sources...
+  name=$1 flags=$2
+  shift 2
+  newest=$(ls -t "$@" Tests/Fuzz/run.sh | head -1)
+  objects="$objects $out/$name.o"
+  # A module is built anew when it is older than its sources, or than one that came before it.
+  if [ -z "$rebuilt" ] && [ "$out/$name.o" -nt "$newest" ]; then return; fi
+  echo "building $name"
+  # shellcheck disable=SC2086
+  swiftc $common $flags -module-name "$name" -emit-module -emit-module-path "$out/$name.swiftmodule" \
+    -c -o "$out/$name.o" "$@"
+  rebuilt=yes
+}
+objects= rebuilt=
+echo "module CProcessor { header \"$PWD/Sources/CProcessor/include/processor.h\" }" \
+  >"$out/CProcessor/module.modulemap"
+loops="-enable-experimental-feature BuiltinModule -sanitize=address"
+module Kernels -sanitize=address Sources/Kernels/*.swift
+module BaselineKernels "$loops" Sources/BaselineKernels/*.swift
+module KernelDispatch "-sanitize=address -I $out/CProcessor" Sources/KernelDispatch/*.swift
+for name in FeatureExtraction StreamingAttention JSONText ModelFile; do
+  module "$name" "$instrumented -I $out/CProcessor" Sources/$name/*.swift
+done
+libraries=$objects
+link() { # name, sources...
+  name=$1
+  shift
+  newest=$(ls -t "$@" Tests/Fuzz/run.sh | head -1)
+  if [ -z "$rebuilt" ] && [ "$out/$name" -nt "$newest" ]; then return; fi
+  echo "building $name"
+  # shellcheck disable=SC2086
+  swiftc $common $instrumented -I "$out/CProcessor" -module-name "fuzz_$name" -o "$out/$name" \
+    "$@" $libraries
+}
+# The reader of rows, without the program that it is part of.
+grep -v '^import ArgumentParser' Sources/attnd/Batch/RowFile.swift >"$out/RowFile.swift"
+link model Tests/Fuzz/ModelTarget.swift Tests/Fuzz/Seeds.swift
+link rows Tests/Fuzz/RowsTarget.swift Tests/Fuzz/Seeds.swift Tests/Fuzz/Failure.swift \
+  Sources/attnd/NumPyFile.swift "$out/RowFile.swift"
+
+status=0
+for target in $targets; do
+  mkdir -p "$out/corpus/$target" "$out/seeds/$target" "$out/findings/$target"
+  ATTND_FUZZ_SEEDS=$out/seeds/$target "$out/$target" >/dev/null 2>&1
+  log=$out/$target.log
+  echo "$target: $seconds s from $(ls "$out/seeds/$target" "$out/corpus/$target" | wc -l) inputs"
+  # Longer inputs say nothing that shorter ones don't; the limits catch what hangs or takes memory.
+  if "$out/$target" -max_total_time="$seconds" -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
+    -artifact_prefix="$out/findings/$target/" -print_final_stats=1 \
+    "$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1
+  then
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    edges=$(grep -o 'cov: [0-9]*' "$log" | tail -1)
+    echo "$target: $runs executions, ${edges:-cov: 0} edges, nothing found"
+  else
+    status=1
+    echo "$target: FOUND (the rest is in $log):"
+    grep -m 5 -E 'Fatal error|ERROR|Test unit written|SUMMARY' "$log" || tail -5 "$log"
+  fi
+done
+exit $status
