@@ -12,7 +12,7 @@ seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=${*:-model rows}
 out=.build/fuzz
-mkdir -p "$out/CProcessor" "$out/ArgumentParser"
+mkdir -p "$out/CProcessor"
 
 # Modules are built one by one: SwiftPM has no product that is a fuzzer. The kernels' newer
 # instruction sets are left out.
@@ -23,12 +23,15 @@ module() { # name, flags, sources...
   shift 2
   newest=$(ls -t "$@" Tests/Fuzz/run.sh | head -1)
   objects="$objects $out/$name.o"
-  # A module is built anew when it is older than its sources, or than one that came before it.
-  if [ -z "$rebuilt" ] && [ "$out/$name.o" -nt "$newest" ]; then return; fi
+  # A module is built anew when its build began before its sources were changed, and after any other.
+  if [ -z "$rebuilt" ] && [ "$out/$name.stamp" -nt "$newest" ]; then return; fi
   echo "building $name"
+  rm -f "$out/$name.stamp"
+  touch "$out/$name.begun"
   # shellcheck disable=SC2086
   swiftc $common $flags -module-name "$name" -emit-module -emit-module-path "$out/$name.swiftmodule" \
     -c -o "$out/$name.o" "$@"
+  mv "$out/$name.begun" "$out/$name.stamp"
   rebuilt=yes
 }
 objects= rebuilt=
@@ -46,14 +49,18 @@ link() { # name, sources...
   name=$1
   shift
   newest=$(ls -t "$@" Tests/Fuzz/run.sh | head -1)
-  if [ -z "$rebuilt" ] && [ "$out/$name" -nt "$newest" ]; then return; fi
+  if [ -z "$rebuilt" ] && [ "$out/$name.stamp" -nt "$newest" ]; then return; fi
   echo "building $name"
+  rm -f "$out/$name.stamp"
+  touch "$out/$name.begun"
   # shellcheck disable=SC2086
   swiftc $common $instrumented -I "$out/CProcessor" -module-name "fuzz_$name" -o "$out/$name" \
     "$@" $libraries
+  mv "$out/$name.begun" "$out/$name.stamp"
 }
 # The reader of rows, without the program that it is part of.
 grep -v '^import ArgumentParser' Sources/attnd/Batch/RowFile.swift >"$out/RowFile.swift"
+touch -r Sources/attnd/Batch/RowFile.swift "$out/RowFile.swift"
 link model Tests/Fuzz/ModelTarget.swift Tests/Fuzz/Seeds.swift
 link rows Tests/Fuzz/RowsTarget.swift Tests/Fuzz/Seeds.swift Tests/Fuzz/Failure.swift \
   Sources/attnd/NumPyFile.swift "$out/RowFile.swift"

@@ -183,6 +183,28 @@ struct ModelDocumentTests {
     )
   }
 
+  @Test("The examples of Docs/model-file.md are documents")
+  func documented() throws {
+    let text = String(decoding: try Golden.bytes("../../Docs/model-file.md"), as: UTF8.self)
+    var examples: [String] = []
+    var lines: [Substring]?
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line == "```json" {
+        lines = []
+      } else if line == "```", let example = lines {
+        examples.append(example.joined(separator: "\n"))
+        lines = nil
+      } else {
+        lines?.append(line)
+      }
+    }
+    #expect(examples.count == 2)
+    for example in examples {
+      let json = try JSON(parsing: ArraySlice(example.utf8), called: "the example")
+      #expect(complaint(about: json) == nil, "\(example)")
+    }
+  }
+
   @Test("A reset rule says how long and how quiet a silence is")
   func reset() throws {
     var json = try Self.parsed()

@@ -2,7 +2,11 @@
 
 import tomllib
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
+
+CELLS = ("rnn-tanh", "rnn-relu", "gru", "lstm")
+SCORES = ("dot", "scaled-dot", "additive", "aligned", "static")
 
 
 class RecipeError(Exception):
@@ -25,6 +29,7 @@ class Configuration:
     optimiser: dict
     thresholds: dict
     phases: list
+    reset: object = "never"  # or a table with silence_seconds and below_dbfs
 
     @classmethod
     def read(cls, path: Path) -> "Configuration":
@@ -35,27 +40,42 @@ class Configuration:
         expected = set(cls.__dataclass_fields__)
         if unknown := sorted(set(document) - expected):
             raise RecipeError(f"recipe {path}: unknown table '{unknown[0]}'")
-        if missing := sorted(expected - set(document)):
+        if missing := sorted(expected - {"reset"} - set(document)):
             raise RecipeError(f"recipe {path}: no table '{missing[0]}'")
         configuration = cls(**document)
         configuration._check(path)
         return configuration
 
     def _check(self, path):
-        """The network below is written for one family of architectures; say so early."""
+        """What training knows; attnd itself knows more. Say so early."""
+        attention = self.architecture["attention"]
+        for where, found, known in [
+            ("encoder.cell", self.architecture["encoder"]["cell"], CELLS),
+            ("decoder.cell", self.architecture["decoder"]["cell"], CELLS),
+            ("decoder.input", self.architecture["decoder"]["input"], ("context", "context+hidden")),
+            ("attention.score", attention["score"], SCORES),
+            ("attention.memory", attention["memory"], ("x", "h")),
+            ("attention.value", attention["value"], ("key", "separate")),
+            ("output", self.architecture["output"], ("sigmoid", "softmax", "linear")),
+            *((f"stem[{i}].kind", layer["kind"], ("full", "separable"))
+              for i, layer in enumerate(self.architecture.get("stem", []))),
+        ]:
+            if found not in known:
+                raise RecipeError(
+                    f"recipe {path}: architecture.{where} is '{found}', expected {', '.join(known)}"
+                )
+        if attention["keyword_heads"] and attention["heads"] != len(self.keywords):
+            raise RecipeError(
+                f"recipe {path}: architecture.attention.heads is {attention['heads']}, expected "
+                f"{len(self.keywords)}, one for each keyword"
+            )
         for where, found, expected in [
             ("front_end.compression.kind", self.front_end["compression"]["kind"], "pcen"),
             ("architecture.stack", self.architecture["stack"], self.architecture["stride"]),
-            ("architecture.encoder.cell", self.architecture["encoder"]["cell"], "gru"),
-            ("architecture.attention.score", self.architecture["attention"]["score"], "static"),
-            ("architecture.attention.heads", self.architecture["attention"]["heads"],
-             len(self.keywords)),
-            ("architecture.decoder.input", self.architecture["decoder"]["input"],
-             "context+hidden"),
             ("streams.session_rows modulo optimiser.segment_rows",
              self.streams["session_rows"] % self.optimiser["segment_rows"], 0),
-            ("optimiser.segment_rows modulo architecture.stride",
-             self.optimiser["segment_rows"] % self.architecture["stride"], 0),
+            ("optimiser.segment_rows modulo the rows of a step",
+             self.optimiser["segment_rows"] % self.rows_per_step, 0),
         ]:
             if found != expected:
                 raise RecipeError(f"recipe {path}: {where} is {found}, expected {expected}")
@@ -78,17 +98,35 @@ class Configuration:
         return self.front_end["hop"] / self.front_end["sample_rate"]
 
     @property
+    def _stem(self) -> list:
+        return self.architecture.get("stem", [])
+
+    @property
+    def rows_per_step(self) -> int:
+        return self.architecture["stride"] * prod(layer["stride"] for layer in self._stem)
+
+    @property
+    def step_centre_row(self) -> float:
+        """The row, counted from 0, in the middle of those that the first step looks at."""
+        row, stride = 0.0, 1
+        for layer in self._stem:
+            row -= (layer["kernel"] - 1) / 2 * stride
+            stride *= layer["stride"]
+        return row + (self.architecture["stack"] - 1) / 2 * stride
+
+    @property
     def step_seconds(self) -> float:
-        return self.row_seconds * self.architecture["stride"]
+        return self.row_seconds * self.rows_per_step
 
     def step_time(self, step):
         """Stream time (s) consumed when a step is taken: the end of its last row's frame."""
         hop, frame = self.front_end["hop"], self.front_end["frame_length"]
-        rows = self.architecture["stride"] * step + self.architecture["stack"] - 1
+        last = (self.architecture["stack"] - 1) * prod(layer["stride"] for layer in self._stem)
+        rows = self.rows_per_step * step + last
         return (rows * hop + frame) / self.front_end["sample_rate"]
 
     def step_centre(self, step):
         """Stream time (s) in the middle of the samples that a step looks at."""
         hop, frame = self.front_end["hop"], self.front_end["frame_length"]
-        rows = self.architecture["stride"] * step + (self.architecture["stack"] - 1) / 2
+        rows = self.rows_per_step * step + self.step_centre_row
         return (rows * hop + frame / 2) / self.front_end["sample_rate"]

@@ -25,7 +25,7 @@ def document(configuration: Configuration, thresholds: dict[str, float], provena
             for keyword in configuration.keywords
         ],
         "detector": configuration.detector,
-        "reset": "never",
+        "reset": configuration.reset,
         "provenance": provenance,
     }
 
@@ -37,7 +37,12 @@ def write(
         name: np.ascontiguousarray(tensor.detach().numpy(), np.float32)
         for name, tensor in network.state_dict().items()
     }
-    metadata = {"attnd": json.dumps(document(configuration, thresholds, provenance))}
+    save(path, document(configuration, thresholds, provenance), tensors)
+
+
+def save(path: Path, document: dict, tensors: dict[str, np.ndarray]) -> None:
+    """Writes any document and tensors, and reads them back."""
+    metadata = {"attnd": json.dumps(document)}
     save_file(tensors, str(path), metadata=metadata)
     Path(path).chmod(0o644)  # safetensors leaves it to the owner alone
     if (size := Path(path).stat().st_size) > LARGEST_FILE:

@@ -244,12 +244,12 @@ class Composer:
     def truth(self, session: Session) -> Truth:
         """Which answers are wanted at every step of a session."""
         configuration, loss = self._configuration, self._configuration.loss
-        steps = len(session.rows) // configuration.architecture["stride"]
+        steps = len(session.rows) // configuration.rows_per_step
         centre = configuration.step_centre(np.arange(steps))
         time = configuration.step_time(np.arange(steps))
         # A row stands for the middle of its frame.
         seconds, half = configuration.row_seconds, configuration.step_centre(0)
-        half -= (configuration.architecture["stack"] - 1) / 2 * seconds
+        half -= configuration.step_centre_row * seconds
         truth = Truth(
             target=np.zeros((steps, len(configuration.names)), np.float32),
             weight=np.ones((steps, len(configuration.names)), np.float32),

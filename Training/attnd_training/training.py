@@ -24,7 +24,7 @@ class StreamReader:
         optimiser = configuration.optimiser
         self.composer = composer
         self._rows = optimiser["segment_rows"]
-        self._stride = configuration.architecture["stride"]
+        self._stride = configuration.rows_per_step
         self._segments = configuration.streams["session_rows"] // self._rows
         # The streams begin their sessions at different times.
         self.places = [
@@ -57,22 +57,41 @@ class StreamReader:
         return torch.from_numpy(np.stack(rows)), truth, torch.tensor(restarts)
 
 
-def losses(output: Output, truth, window: int):
-    """Cross-entropy of the posteriors, and of the attention against the word's span, a step."""
+def losses(output: Output, truth, window: int, kind: str = "sigmoid"):
+    """Cross-entropy of the posteriors, and of the attention against the word's span, a step.
+
+    `kind` is the output's; where it is linear the first is the squared error. A word's span is read
+    off its own head, or off the first where it has none, as attnd reads it.
+    """
     target, weight, word, span = truth
-    answer = functional.binary_cross_entropy_with_logits(
-        output.logits, target, weight=weight, reduction="sum"
-    )
+    match kind:
+        case "sigmoid":
+            answer = functional.binary_cross_entropy_with_logits(
+                output.logits, target, weight=weight, reduction="sum"
+            )
+        case "softmax":
+            answer = functional.binary_cross_entropy(
+                torch.softmax(output.logits, dim=-1), target, weight=weight, reduction="sum"
+            )
+        case _:
+            answer = (weight * (output.logits - target) ** 2).sum()
     stream, step = torch.nonzero(word >= 0, as_tuple=True)
-    head = word[stream, step]
+    has_own = output.log_sums.shape[2] == target.shape[2]
+    head = word[stream, step] if has_own else word.new_zeros(len(stream))
     # In scores, position window - 1 + t is step t; a step sees positions t ... t + window - 1.
     first = torch.maximum(span[stream, step, 0] + window - 1, step)
     last = torch.minimum(span[stream, step, 1] + window - 1, step + window - 1)
     seen = first <= last
     stream, step, head, first, last = (x[seen] for x in (stream, step, head, first, last))
     scores = torch.where(torch.isinf(output.scores), 0, output.scores)
-    total = functional.pad(scores.cumsum(dim=1), (0, 0, 1, 0))
-    mean = (total[stream, last + 1, head] - total[stream, first, head]) / (last + 1 - first)
+    if scores.dim() == 4:  # a row of scores for each step that asks
+        total = functional.pad(scores[stream, step, :, head].cumsum(dim=1), (1, 0))
+        word_row = torch.arange(len(stream))
+        sums = total[word_row, last + 1] - total[word_row, first]
+    else:
+        total = functional.pad(scores.cumsum(dim=1), (0, 0, 1, 0))
+        sums = total[stream, last + 1, head] - total[stream, first, head]
+    mean = sums / (last + 1 - first)
     guide = (output.log_sums[stream, step, head] - mean).sum()
     steps = word.numel()
     return answer / steps, guide / steps
@@ -224,7 +243,10 @@ class Trainer:
             self._state.restart(restarts)
         self._network.train()
         output, self._state = self._network(energy, self._state, self._mask())
-        answer, guide = losses(output, truth, self._network.attention.window)
+        answer, guide = losses(
+            output, truth, self._network.attention.window,
+            self._configuration.architecture["output"],
+        )
         loss = answer + self._configuration.loss["guide"] * guide
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -258,7 +280,7 @@ class Trainer:
         turn = self._update // self._settings["mine_every"] % parts
         part = self._speech[turn::parts]
         posteriors = posteriors_alone(self.average, [rows for _, rows in part])
-        stride, apart = self._configuration.architecture["stride"], 25
+        stride, apart = self._configuration.rows_per_step, 25
         peaks = []
         for (path, _), clip in zip(part, posteriors):
             scores = clip.max(axis=1) if len(clip) else np.zeros(0)
