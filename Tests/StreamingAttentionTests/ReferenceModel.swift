@@ -13,10 +13,11 @@ struct ReferenceModel {
   /// What comes out of each step.
   let steps: [NaiveModel.Step]
 
-  /// The folder, beside that of this file.
-  private static let folder =
-    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
-    .joined(separator: "/") + "/Reference/models"
+  /// The package, by the place of this file.
+  static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+    .joined(separator: "/")
+
+  private static let folder = root + "/Tests/Reference/models"
 
   /// Names of all models, sorted.
   static let names: [String] = {
@@ -35,20 +36,12 @@ struct ReferenceModel {
 
   init(_ name: String) throws {
     self.name = name
-    let file = "\(name).safetensors"
-    let bytes = try fileBytes("\(Self.folder)/\(file)")
-    let header = try ModelHeader(bytes)
-    architecture = try Architecture(modelDocument: header.document)
-    let contents = try header.tensors(of: bytes)
-    tensors = contents.filter { !$0.key.hasPrefix("feature.") }
+    let model = try ModelContents(path: "\(Self.folder)/\(name).safetensors")
+    architecture = model.architecture
+    tensors = model.tensors
     let expected = try GoldenTensors(
       safetensors: try fileBytes("\(Self.folder)/\(name).expected.safetensors"), name: name)
-    guard let mean = contents["feature.mean"], let scale = contents["feature.scale"] else {
-      throw GoldenError(file, "no feature.mean or feature.scale")
-    }
-    rows = try expected["rows"].rows.map { row in
-      row.indices.map { (Float(row[$0]) - mean.values[$0]) * scale.values[$0] }
-    }
+    rows = try expected["rows"].rows.map(model.normalised)
     steps = try Self.steps(expected, architecture)
   }
 
@@ -78,9 +71,35 @@ struct ReferenceModel {
   }
 }
 
-/// The header of a safetensors file with a model document.
+/// A model file: its architecture and tensors.
 ///
 /// A reader of its own, so that the arithmetic is tested whether ModelFile reads well or not.
+struct ModelContents {
+  let architecture: Architecture
+  /// Without those of the rows' normalisation.
+  let tensors: [String: Tensor]
+  private let mean: [Float]
+  private let scale: [Float]
+
+  init(path: String) throws {
+    let bytes = try fileBytes(path)
+    let header = try ModelHeader(bytes)
+    architecture = try Architecture(modelDocument: header.document)
+    let all = try header.tensors(of: bytes)
+    guard let mean = all["feature.mean"], let scale = all["feature.scale"] else {
+      throw GoldenError(path, "no feature.mean or feature.scale")
+    }
+    (self.mean, self.scale) = (mean.values, scale.values)
+    tensors = all.filter { !$0.key.hasPrefix("feature.") }
+  }
+
+  /// What goes into a stream for a row.
+  func normalised(_ row: [Double]) -> [Float] {
+    row.indices.map { (Float(row[$0]) - mean[$0]) * scale[$0] }
+  }
+}
+
+/// The header of a safetensors file with a model document.
 private struct ModelHeader: Decodable {
   let document: String
   private let entries: [String: Entry]

@@ -152,14 +152,12 @@ struct TextbookTests {
     let tests: [String]
 
     init() throws {
-      let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-      let root = parts.dropLast(3).joined(separator: "/")
       func lines(_ path: String) throws -> [String] {
         String(decoding: try fileBytes(path), as: UTF8.self)
           .split(separator: "\n", omittingEmptySubsequences: false)
           .map { String($0.drop { $0 == " " }) }
       }
-      self.lines = try lines("\(root)/Docs/attention.md")
+      self.lines = try lines("\(ReferenceModel.root)/Docs/attention.md")
       tests = try lines(#filePath)
     }
 
