@@ -11,7 +11,8 @@ struct BatchCommand: AsyncParsableCommand {
     discussion: """
       Each detection is an object on a line of its own, in the order of the files and of time:
 
-        {"file":"hello.wav","keyword":"computer","score":0.97,"start":1.2,"end":1.77,"time":1.86}
+        {"file":"hello.wav","keyword":"computer","score":0.97,
+         "start":1.2,"end":1.77,"time":1.86}
 
       time is when it was decided, start and end are where the word lies, all in seconds from the \
       start of the file. With --frames each step of the network is a line too, with the posterior \
@@ -30,7 +31,7 @@ struct BatchCommand: AsyncParsableCommand {
       ROWS MADE ELSEWHERE. With --features the files hold rows, not sound: NumPy arrays [rows, \
       elements] of float32 or float64 (.npy), or tensors of safetensors files, float32. The model's \
       mean and scale are applied to them. Rows that 'attnd features' wrote give the detections that \
-      their recordings give, bit for bit; a level they have none (null), and a model's reset rule, \
+      their recordings give, bit for bit; they have no level (null), and a model's reset rule, \
       which waits for silence, has no say. A model that takes rows takes nothing else: without \
       --features it is refused, and the command ends with 65.
 
@@ -41,19 +42,23 @@ struct BatchCommand: AsyncParsableCommand {
       on after what FILE already holds: run the same command again after whatever ended it. The \
       last line of each recording says that it is complete:
 
-        {"file":"a.wav","done":true,"duration":3.0,"steps":98,"detections":1,"settings":"9f86..."}
+        {"file":"a.wav","done":true,"duration":3.0,"steps":98,
+         "detections":1,"settings":"9f86d081884c7d65"}
 
-      What follows the last of these lines, a torn line included, is cut off and made anew. A \
-      recording that failed ends with "done":false and an "error"; it counts as complete and is not \
-      tried again. To try those again: jq -r 'select(.done == false).file' FILE | attnd batch \
-      --resume OTHER - . "settings" stands for model and options: results of others are refused.
+      What follows the last of these lines, a torn line included, is cut off and made anew. \
+      settings stands for the model and the options: results of others are refused. A recording \
+      that failed ends with "done":false and an error; it counts as complete. To try those again, \
+      list them:
+
+        jq -r 'select(.done == false).file' found.jsonl \\
+          | attnd batch --resume again.jsonl -
 
       --shard I/N takes the I-th of N parts of the list, for processes or machines side by side. Of \
       n files it has those from place (I - 1) n / N to before I n / N: neighbours, so that the \
       results of shard 1, 2 ... N, one after the other, are those of one process, byte for byte:
 
-        seq 1 8 | parallel attnd batch --shard {}/8 --resume part-{}.jsonl - '<' list.txt
-        cat part-1.jsonl part-2.jsonl part-3.jsonl ... > found.jsonl
+        seq 8 | parallel attnd batch --shard {}/8 --resume {}.jsonl - '<' list
+        cat 1.jsonl 2.jsonl 3.jsonl ... > found.jsonl
       """)
 
   @OptionGroup var input: InputFiles

@@ -39,7 +39,7 @@ package struct Settings: Sendable {
   package var socketMode: UInt32
   /// What is logged.
   package var logLevel: Logger.Level
-  /// Files to work on at once.
+  /// Threads to work with.
   package var jobs: Int
 
   /// The Unix socket, for those who need one.

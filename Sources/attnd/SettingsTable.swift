@@ -124,7 +124,7 @@ package enum SettingsTable {
 
   package static let jobs = Setting(
     entry: SettingEntry(
-      name: "jobs", valueName: "n", help: "Files that batch and features work on at once.",
+      name: "jobs", valueName: "n", help: "Threads that batch, features and verify work with.",
       standard: "one for each core", example: "4"),
     expected: "a whole number from 1 to 1024", parse: whole(1...1_024))
 
