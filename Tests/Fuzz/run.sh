@@ -55,8 +55,8 @@ link() { # name, sources...
   rm -f "$out/$name.stamp"
   touch "$out/$name.begun"
   # shellcheck disable=SC2086
-  swiftc $common $instrumented -use-ld=lld -I "$out/CProcessor" -module-name "fuzz_$name" -o "$out/$name" \
-    "$@" $libraries
+  swiftc $common $instrumented -use-ld=lld -I "$out/CProcessor" -module-name "fuzz_$name" \
+    -o "$out/$name" "$@" $libraries
   mv "$out/$name.begun" "$out/$name.stamp"
 }
 # The reader of rows, without the program that it is part of.
