@@ -16,8 +16,9 @@ extension ModelFile {
   ) -> [UInt8] {
     var tensors: [String: Tensor] = [:]
     for (name, shape) in document.architecture.tensorShapes {
-      // Uniform with the bound that PyTorch starts its recurrent layers from: 1 / sqrt(fan in).
-      let bound = 1 / Float(shape.last ?? 1).squareRoot()
+      // Uniform with the bound that PyTorch starts from: 1 / sqrt(fan in).
+      let inputs = shape.dropFirst(shape.count > 1 ? 1 : 0).reduce(1, *)
+      let bound = 1 / Float(inputs).squareRoot()
       tensors[name] = Tensor(
         shape: shape,
         values: (0..<shape.reduce(1, *)).map { _ in

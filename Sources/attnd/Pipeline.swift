@@ -25,6 +25,8 @@ package struct Pipeline: ~Copyable {
   package struct Gap {
     package let position: Int
     package let samples: Int
+    /// Whether what was heard before it is forgotten: a hole is a silence.
+    package let isForgotten: Bool
   }
 
   private var rows: SoundRows

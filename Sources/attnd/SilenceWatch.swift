@@ -12,7 +12,8 @@ package struct SilenceWatch {
   private let level: Float
   /// Samples since the last loud one.
   private var quiet = 0
-  private var isDue = false
+  /// Whether a silence has become long enough since the last call of `take`.
+  package private(set) var isDue = false
 
   /// - Parameters:
   ///   - rule: How long and how quiet a silence is.

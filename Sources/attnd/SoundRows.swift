@@ -94,7 +94,9 @@ package struct SoundRows: ~Copyable {
     }
     if block.lostSamples > 0 {
       course.lose(block.lostSamples)
-      gap(Pipeline.Gap(position: position, samples: block.lostSamples))
+      gap(
+        Pipeline.Gap(
+          position: position, samples: block.lostSamples, isForgotten: course.isAfterSilence))
     }
     let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count])
     course.begin(samples, captured: block.captured)
@@ -166,6 +168,9 @@ private struct Course {
       silence = SilenceWatch(rule, sampleRate: frontEnd.sampleRate)
     }
   }
+
+  /// Whether the next row follows a silence, whatever comes before it.
+  var isAfterSilence: Bool { silence?.isDue ?? false }
 
   /// Samples are missing before the block that is to begin.
   mutating func lose(_ samples: Int) {

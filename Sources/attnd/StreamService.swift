@@ -108,7 +108,7 @@ package struct StreamOutput {
     summary.lostSamples += gap.samples
     publisher.discontinuity(
       sample: gap.position - gap.samples, lostSamples: gap.samples, isExact: false,
-      reason: .overrun, isReset: false)
+      reason: .overrun, isReset: gap.isForgotten)
   }
 
   package mutating func publish(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {

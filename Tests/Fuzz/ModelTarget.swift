@@ -5,7 +5,8 @@ import ModelFile
 import StreamingAttention
 
 // A fuzz target: bytes -> a model, or a line that says what is wrong. A model that is read must also
-// run: a few rows are pushed through it, and no posterior may be a NaN.
+// run: a few rows and samples, the oddest that there are, are pushed through it, and nothing that it
+// says may be beyond its bounds.
 
 /// One execution: reads a file, and runs what it holds.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -27,6 +28,12 @@ public func test(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   return 0
 }
 
+/// Samples and elements of rows that nothing should give, and some that it does.
+private let oddNumbers: [Float] = [
+  0, 1, -1, .nan, 0.5, .infinity, -.infinity, .leastNonzeroMagnitude, -0.0, 3e38, -3e38, 0x1p50,
+  0x1p31, 1e-3,
+]
+
 private func run(_ model: ModelFile) throws {
   let architecture = model.architecture
   // Time, not memory: a large model tells nothing that a small one doesn't.
@@ -34,14 +41,41 @@ private func run(_ model: ModelFile) throws {
   var stream = try AttentionStream(
     model.parameters, detector: model.detector, sampleRate: model.input.sampleRate,
     hop: model.input.hop)
-  let row = (0..<architecture.bins).map { Float($0 % 7) - 3 }
-  for i in 0..<min(64, 4 * architecture.rowsPerStep + architecture.stack) {
-    guard stream.push(row.span, position: model.input.endPosition(ofRow: i)) else { continue }
-    for keyword in 0..<architecture.keywords {
-      precondition(!stream.posterior(keyword).isNaN, "A posterior is a NaN")
-    }
-    stream.forEachDetection { precondition($0.start <= $0.end && $0.end <= $0.position) }
+  var row = [Float](repeating: 0, count: architecture.bins)
+  let rows = min(64, 4 * architecture.rowsPerStep + architecture.stack)
+  for number in 0..<rows {
+    for i in row.indices { row[i] = oddNumbers[(5 * number + 3 * i) % oddNumbers.count] }
+    if number == rows / 2 { stream.forget() }
+    stream.push(row.span, position: model.input.endPosition(ofRow: number))
+    check(stream, architecture)
   }
+  guard case .sound(let frontEnd) = model.input, frontEnd.frameLength <= 1 << 11 else { return }
+  stream.reset()
+  var extractor = try FeatureExtractor(frontEnd, mean: model.mean, scale: model.scale)
+  let samples = (0..<3 * frontEnd.frameLength).map { oddNumbers[11 * $0 % oddNumbers.count] }
+  extractor.push(samples.span) { hear($0, &stream, samples.count) }
+  extractor.finish { hear($0, &stream, samples.count) }
+}
+
+/// A row of the front end, which promises that it is finite.
+private func hear(_ row: Span<Float>, _ stream: inout AttentionStream, _ position: Int) {
+  for i in row.indices { precondition(row[i].isFinite, "A row has \(row[i])") }
+  stream.push(row, position: position)
+  check(stream, stream.parameters.architecture)
+}
+
+private func check(_ stream: borrowing AttentionStream, _ architecture: Architecture) {
+  for keyword in 0..<architecture.keywords {
+    let posterior = stream.posterior(keyword)
+    precondition(posterior.isFinite, "A posterior is \(posterior)")
+    let isShare = architecture.output == .linear || (0...1).contains(posterior)
+    precondition(isShare, "A posterior is \(posterior)")
+  }
+  for head in 0..<architecture.headCount {
+    let focus = stream.focus(head: head)
+    precondition(focus.expected.isFinite && focus.spread.isFinite, "A focus is \(focus)")
+  }
+  stream.forEachDetection { precondition($0.start <= $0.end && $0.end <= $0.position) }
 }
 
 // MARK: Seeds
@@ -117,7 +151,7 @@ public func mutateFile(
 ) -> Int {
   var random = Generator(state: UInt64(seed) &+ 1)
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
-  guard let header = header(of: bytes) else { return mutate(data, size, largest) }
+  guard !isBlind, let header = header(of: bytes) else { return mutate(data, size, largest) }
   let elements = bytes[(8 + header.count)...]
   let file: [UInt8]
   switch Int.random(in: 0..<8, using: &random) {
@@ -146,6 +180,9 @@ public func mutateFile(
   for (i, byte) in file.enumerated() { data[i] = byte }
   return file.count
 }
+
+/// With `ATTND_FUZZ_BLIND` bytes are changed without knowledge of the format.
+private let isBlind = getenv("ATTND_FUZZ_BLIND") != nil
 
 private func header(of bytes: [UInt8]) -> ArraySlice<UInt8>? {
   guard bytes.count >= 8 else { return nil }

@@ -5,7 +5,8 @@
 #
 # What has been found interesting is kept in .build/fuzz/corpus and gone on with the next time. An
 # input that ends a target is kept in .build/fuzz/findings; this script then ends with 1. Run
-# .build/fuzz/TARGET FILE to see one again.
+# .build/fuzz/TARGET FILE to see one again. ATTND_FUZZ_BLIND=1 changes the bytes of models without
+# knowledge of their format.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
@@ -54,8 +55,8 @@ link() { # name, sources...
   rm -f "$out/$name.stamp"
   touch "$out/$name.begun"
   # shellcheck disable=SC2086
-  swiftc $common $instrumented -I "$out/CProcessor" -module-name "fuzz_$name" -o "$out/$name" \
-    "$@" $libraries
+  swiftc $common $instrumented -use-ld=lld -I "$out/CProcessor" -module-name "fuzz_$name" \
+    -o "$out/$name" "$@" $libraries
   mv "$out/$name.begun" "$out/$name.stamp"
 }
 # The reader of rows, without the program that it is part of.

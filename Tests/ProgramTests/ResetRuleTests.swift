@@ -101,6 +101,28 @@ struct ResetRuleTests {
     #expect(try followers(&rows, ArraySource(samples, sampleRate: 8_000)) == [])
   }
 
+  @Test("A hole that makes a silence long enough is told of as one that resets, others are not")
+  func forgottenGaps() throws {
+    let frontEnd = SmallModel.frontEnd
+    // At 8 kHz a silence is 800 samples long. The last hole lies within one that has been told of.
+    let holes = [
+      (before: 1_008, lost: 799), (before: 2_008, lost: 800), (before: 2_048, lost: 900),
+    ]
+    let samples =
+      [Float](repeating: 0.5, count: 2_008) + [Float](repeating: 0, count: 300)
+      + [Float](repeating: 0.5, count: 1_000)
+    var rows = try SoundRows(
+      frontEnd, mean: [0, 0, 0], scale: [1, 1, 1], reset: .silence(Self.rule))
+    let source = ArraySource(samples, sampleRate: 8_000, gaps: holes)
+    var told: [Bool] = []
+    while try rows.read(source, gap: { told.append($0.isForgotten) }, row: { _, _ in }) {}
+    #expect(told == [false, true, false])
+    var never = try SoundRows(frontEnd, mean: [0, 0, 0], scale: [1, 1, 1], reset: .never)
+    let again = ArraySource(samples, sampleRate: 8_000, gaps: holes)
+    while try never.read(again, gap: { told.append($0.isForgotten) }, row: { _, _ in }) {}
+    #expect(told == [false, true, false, false, false, false])
+  }
+
   @Test("After a silence the steps are those of a new stream", .seed(32))
   func forgets() throws {
     var random = SplitMix64()
