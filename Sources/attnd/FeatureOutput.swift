@@ -57,13 +57,10 @@ struct FeatureOutput: ParsableArguments {
     if out == "-", pictures.plot == "-" {
       throw usage("--out - and --plot - exclude one another: there is one standard output")
     }
-    guard StandardOutput.isTerminal else { return }
-    if out == "-", format == .npy {
+    if out == "-", format == .npy, StandardOutput.isTerminal {
       throw usage("--out -: arrays are not for a terminal; add --format jsonl, or '> rows.npy'")
     }
-    if pictures.plot == "-" {
-      throw usage("--plot -: a picture is not for a terminal; add '> picture.png'")
-    }
+    try pictures.refuseTerminal()
   }
 
   private func usage(_ description: String) -> Failure { Failure(.validationFailure, description) }

@@ -60,18 +60,6 @@ package struct AttentionRecord: Sendable {
     }
   }
 
-  /// Posteriors of a step, of a keyword each.
-  package struct Posterior: Sendable {
-    package let raw: Float
-    package let smoothed: Float
-
-    /// A posterior as it is, and as the threshold is compared with it.
-    package init(raw: Float, smoothed: Float) {
-      self.raw = raw
-      self.smoothed = smoothed
-    }
-  }
-
   package let rows: Rows
   package let keywords: [Keyword]
   package let heads: Heads
@@ -88,6 +76,9 @@ package struct AttentionRecord: Sendable {
   private let window: Int
   /// The step from which the window was full.
   private var fullPosition: Int?
+  /// What was subtracted from the rows that come, and what they were multiplied by after that.
+  private var mean: [Float] = []
+  private var scale: [Float] = []
 
   /// Begins a sequence.
   ///
@@ -106,7 +97,8 @@ package struct AttentionRecord: Sendable {
     self.window = window
     stepPositions = rows.clock.hop * rowsPerStep
     let headCount = if case .shared(let count) = heads { count } else { keywords.count }
-    weights = PooledMaxima(series: headCount, largestCells: Self.cells(heads: headCount))
+    weights = PooledMaxima(
+      series: headCount, largestCells: min(window + window % 2, Self.cells(heads: headCount)))
     posteriors = PooledMaxima(series: 2 * keywords.count, largestCells: 1)
     switch rows {
     case .sound(let frontEnd): pool = FeaturePlot.pool(for: frontEnd)
@@ -120,38 +112,51 @@ package struct AttentionRecord: Sendable {
   /// When the rows are.
   package var clock: RowClock { rows.clock }
 
+  /// Shows rows as they were before a mean was subtracted and a scale multiplied.
+  package mutating func undo(mean: [Float], scale: [Float]) {
+    self.mean = mean
+    self.scale = scale
+  }
+
   /// Takes the next row.
   package mutating func add(row: Span<Float>) {
     let before = pool.rowsPerColumn
-    pool.add(row)
+    if mean.isEmpty {
+      pool.add(row)
+    } else {
+      let values = row.indices.map { scale[$0] == 0 ? mean[$0] : row[$0] / scale[$0] + mean[$0] }
+      pool.add(values.span)
+    }
     guard pool.rowsPerColumn != before else { return }
     weights.halveColumns()
     posteriors.halveColumns()
   }
 
-  /// Takes a step of the network, after the row that completed it.
+  /// Begins a step of the network, after the row that completed it; its posteriors and weights
+  /// follow.
   ///
   /// - Parameters:
   ///   - position: The step's position.
   ///   - span: Steps in the window.
-  ///   - posterior: Asked for each keyword's.
-  ///   - giveWeights: Asked to give each head's, `span` of them, to its second argument.
-  package mutating func add(
-    stepAt position: Int, span: Int, posterior: (_ keyword: Int) -> Posterior,
-    giveWeights: (_ head: Int, _ take: (Span<Float>) -> Void) -> Void
-  ) {
+  package mutating func begin(stepAt position: Int, span: Int) {
     self.position = position
     if span >= window, fullPosition == nil { fullPosition = position }
-    // It holds until the next one.
-    let columns = column(of: position)...column(of: position + stepPositions - 1)
-    for keyword in keywords.indices {
-      let value = posterior(keyword)
-      posteriors.add(value.raw, series: keyword, columns: columns)
-      posteriors.add(value.smoothed, series: keywords.count + keyword, columns: columns)
-    }
-    for head in 0..<weights.series {
-      giveWeights(head) { weights.add(weights: $0, series: head, columns: columns) }
-    }
+  }
+
+  /// Takes a posterior of the step, and its smoothed one, which the threshold is compared with.
+  package mutating func add(posterior: Float, smoothed: Float, of keyword: Int) {
+    posteriors.add(posterior, series: keyword, columns: stepColumns)
+    posteriors.add(smoothed, series: keywords.count + keyword, columns: stepColumns)
+  }
+
+  /// Takes the weights of the step over its window, oldest first.
+  package mutating func add(weights values: Span<Float>, of head: Int) {
+    weights.add(weights: values, series: head, columns: stepColumns)
+  }
+
+  /// The columns in which the newest step holds: until the next one.
+  private var stepColumns: ClosedRange<Int> {
+    column(of: position)...column(of: position + stepPositions - 1)
   }
 
   /// Takes a detection.

@@ -49,6 +49,12 @@ struct PictureOptions: ParsableArguments {
     return PictureTarget(place: .file("\(plot)/\(name).\(format.rawValue)"), format: format)
   }
 
+  /// Refuses a picture on a terminal.
+  func refuseTerminal() throws {
+    guard plot == "-", StandardOutput.isTerminal else { return }
+    throw usage("--plot -: a picture is not for a terminal; add '> picture.png'")
+  }
+
   /// What the name of a picture says that it is; nil for the name of a folder.
   private func pictureFormat(of path: String) throws -> PictureFormat? {
     var status = stat()
