@@ -3,7 +3,7 @@ import Testing
 import attnd
 
 /// A picture as anybody reads it: chunks with their sums, zlib, filters.
-struct Picture {
+struct PNGPicture {
   let width: Int
   let height: Int
   let palette: [Colour]

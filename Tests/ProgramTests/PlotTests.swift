@@ -37,7 +37,7 @@ struct PlotTests {
     ).wait()
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
-    let picture = try Picture(png: fileBytes(path))
+    let picture = try PNGPicture(png: fileBytes(path))
 
     // The same layout, asked where it put the picture and the mark of 2000 Hz.
     let frontEnd = FrontEnd.kaldiLogMel()
@@ -201,7 +201,7 @@ struct PlotTests {
         let drawing = drawing(frontEnd, rows: rows) { row in
           (0..<length).map { rows > 2 && row.isMultiple(of: 3) ? Float($0) : value }
         }
-        let picture = try Picture(png: drawing.png)
+        let picture = try PNGPicture(png: drawing.png)
         #expect(picture.width == drawing.width && picture.height == drawing.height)
         #expect((640...1_900).contains(picture.width))
         #expect((320...900).contains(picture.height))
@@ -286,7 +286,7 @@ struct PlotTests {
     #expect(parts.count == 2)
     for (part, picture) in zip(parts, drawing.pictures) {
       let png = try #require(Data(base64Encoded: String(part.prefix { $0 != "\"" })))
-      let decoded = try Picture(png: Array(png))
+      let decoded = try PNGPicture(png: Array(png))
       #expect(decoded.indices == picture.raster.pixels)
     }
   }
@@ -306,7 +306,7 @@ struct PlotTests {
       made == [
         "keywords.npy", "keywords.png", "keywords.svg", "noise.npy", "noise.png", "noise.svg",
       ])
-    _ = try Picture(png: fileBytes(path + "/noise.png"))
+    _ = try PNGPicture(png: fileBytes(path + "/noise.png"))
 
     let one = try await ChildProcess(
       attnd, ["features", "--plot", folder.path + "/one.png"] + files
@@ -325,6 +325,6 @@ struct PlotTests {
       environment: ["STREAM": stream]
     ).wait()
     #expect(outcome.status == 0, "\(outcome.errors)")
-    _ = try Picture(png: fileBytes(stream))
+    _ = try PNGPicture(png: fileBytes(stream))
   }
 }
