@@ -127,9 +127,10 @@ struct BatchCommand: AsyncParsableCommand {
     if let earlier { files = earlier.files }
 
     let jobs = max(1, min(settings.jobs, files.count))
-    let plan = BatchPlan(
-      files: files, pictures: pictures, input: kind, model: model, threshold: settings.threshold,
-      content: content, settings: name, jobs: jobs)
+    var plan = BatchPlan(
+      files: files, input: kind, model: model, threshold: settings.threshold, content: content,
+      settings: name, jobs: jobs)
+    plan.pictures = pictures
     let receiver = BatchReceiver(total: files.count, target: target)
     defer { receiver.clear() }
     try await plan.run(into: receiver)

@@ -6,7 +6,7 @@ import Testing
 import attnd
 
 /// A sequence as a test wants it: rows of noise, steps at their positions, words now and then.
-private struct Sequence {
+private struct Sequence: Sendable {
   var rows = 300
   var keywords = 3
   var heads = AttentionRecord.Heads.keyword
@@ -17,11 +17,13 @@ private struct Sequence {
   var perSecond = 10
   /// Rows from one word to the next; the first ends there.
   var wordEvery = 100
-  var names: (Int) -> String = { "keyword_\($0)" }
-  var posterior: (_ step: Int, _ keyword: Int) -> Float = { step, keyword in
+  var names: @Sendable (Int) -> String = { "keyword_\($0)" }
+  var posterior: @Sendable (_ step: Int, _ keyword: Int) -> Float = { step, keyword in
     Float((step * 7 + keyword * 3) % 23) / 22
   }
-  var weight: (_ step: Int, _ head: Int, _ age: Int, _ span: Int) -> Float = { 1 / Float($3 + $1) }
+  var weight: @Sendable (_ step: Int, _ head: Int, _ age: Int, _ span: Int) -> Float = {
+    1 / Float($3 + $1)
+  }
 
   /// The record of it.
   func record() -> AttentionRecord {
@@ -163,6 +165,7 @@ struct AttentionPlotTests {
     #expect((200...2_600).contains(drawing.height), "\(name): \(drawing.height)")
     let picture = try PNGPicture(png: drawing.png)
     #expect(picture.width == drawing.width && picture.height == drawing.height)
+    try Data(drawing.png).write(to: URL(fileURLWithPath: "/tmp/pic/t\(index).png"))
   }
 
   @Test("A detection's bar, guides, bracket and lane stand at its times")
@@ -177,7 +180,7 @@ struct AttentionPlotTests {
       AttentionRecord.Mark(keyword: 1, score: 0.97, start: 48_000, end: 57_600, position: 62_400))
     let drawing = drawing(record)
     let spectrogram = try #require(drawing.pictures.first)
-    #expect(spectrogram.scaleX == 1 && spectrogram.raster.width == 641)
+    #expect(spectrogram.scaleX == 1 && spectrogram.raster.width == 640)
     func x(_ seconds: Double) -> Int { spectrogram.x + Int((seconds - 0.0075) * 100) }
     let found = drawing.rectangles.filter { $0.colour == Drawing.Palette.found }
 
@@ -379,7 +382,7 @@ struct AttentionPlotTests {
     // Half an hour, to a step.
     sequence.posterior = { step, _ in step == 60_000 ? 1 : 0 }
     let record = sequence.record()
-    #expect(record.pool.columns == record.posteriors.columns || record.columns <= 1_600)
+    #expect(record.columns == record.pool.columns && record.columns <= PooledRows.largestWidth)
     let drawing = drawing(record)
     let area = try #require(drawing.curves.first)
     let place = area.heights.indices.filter { (area.heights[$0] ?? 0) > 0 }

@@ -56,8 +56,8 @@ def two_nodes():
         cluster.shutdown()
 
 
-def reader_of(pipe: str) -> tuple[int, int, pathlib.Path]:
-    """The attnd that has a pipe open: its number, its parent's, and where its results are."""
+def reader_of(pipe: str) -> tuple[int, int, pathlib.Path] | None:
+    """The attnd that has a pipe open, if any: its number, its parent's, and where its results are."""
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -70,7 +70,7 @@ def reader_of(pipe: str) -> tuple[int, int, pathlib.Path]:
             continue  # somebody else's, or it has ended
         parent = next(line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
         return int(entry.name), int(parent), pathlib.Path(words[words.index("--resume") + 1])
-    raise RuntimeError(f"nobody reads {pipe}")
+    return None
 
 
 class Killer(threading.Thread):
@@ -83,20 +83,26 @@ class Killer(threading.Thread):
         self.meanwhile = None  # what an attnd ended with that was to go on too early
 
     def run(self) -> None:
-        # Opens when attnd has come to the pipe, which then waits for sound.
+        # Opens when attnd comes to the pipe, and then waits there for sound.
         with open(self.pipe, "wb"):
-            attnd, worker, part = reader_of(self.pipe)
+            reader = None
+            while reader is None:
+                reader = reader_of(self.pipe)
+            attnd, worker, part = reader
             with open(part, "ab") as results:
                 results.write(b'{"file":"/torn')
             self.killed = part, part.read_bytes().count(b'","done":')
             os.kill(worker, signal.SIGKILL)
             # Its attnd is left behind, and keeps the results from whoever would go on with them meanwhile.
-            again = [self.attnd, "batch", "--resume", str(part), self.pipe]
+            again = [self.attnd, "batch", "--resume", str(part), "/dev/null"]
             self.meanwhile = subprocess.run(again, stderr=subprocess.DEVNULL, check=False).returncode
             os.kill(attnd, signal.SIGKILL)
-        # Opens when somebody has gone on with the shard and come to the pipe again.
-        with open(self.pipe, "wb") as pipe:
-            pipe.write(self.content)
+        # Opens when somebody goes on with the shard and comes to the pipe again, or to one that is just dying.
+        while True:
+            with contextlib.suppress(BrokenPipeError):
+                with open(self.pipe, "wb") as pipe:
+                    pipe.write(self.content)
+                return
 
 
 def main() -> int:

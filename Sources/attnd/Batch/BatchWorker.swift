@@ -11,7 +11,7 @@ package struct BatchPlan: Sendable {
   let settings: String
   let files: [String]
   /// Where the picture of each file goes, by the file's name; none where there is to be none.
-  let pictures: [String: PictureTarget]
+  var pictures: [String: PictureTarget] = [:]
   /// Threads.
   let jobs: Int
 

@@ -83,7 +83,7 @@ struct AttentionPanel {
   private static func name(of head: Int, in record: AttentionRecord) -> String {
     let unit = record.clock.countsRows ? "rows before now" : "seconds before now"
     guard record.heads != .keyword else {
-      return "attention for \(record.keywords[head].name), \(unit)"
+      return "attention for \(record.keywords[head].label), \(unit)"
     }
     let count = record.weights.series
     return (count == 1 ? "attention" : "attention of head \(head + 1) of \(count)") + ", " + unit

@@ -26,6 +26,9 @@ package struct AttentionRecord: Sendable {
     package let name: String
     package let threshold: Float
 
+    /// As much of the name as leaves room for other things.
+    var label: String { PlotPage.shortened(name, to: 24) }
+
     /// A keyword and the threshold on its smoothed posterior.
     package init(name: String, threshold: Float) {
       self.name = name

@@ -32,9 +32,7 @@ struct DetectionStrip {
     var bars = record.marks.sorted { ($0.start, $0.keyword) < ($1.start, $1.keyword) }.map { mark in
       let start = axis.x(Double(mark.start) / rate)
       let end = max(start + 2, axis.x(Double(mark.end) / rate))
-      let name = PlotPage.shortened(
-        record.keywords[mark.keyword].name, to: PosteriorLanes.longestName)
-      let label = "\(name) \(fixed(mark.score, 2))"
+      let label = "\(record.keywords[mark.keyword].label) \(fixed(mark.score, 2))"
       let half = Drawing.width(of: label) / 2 + 1
       let middle = max(half, min(axis.width - half, (start + end) / 2))
       let range = min(start, middle - half)..<max(end, middle + half)

@@ -21,6 +21,8 @@ package struct PooledMaxima: Sendable {
   private var step: [Float]
 
   private static let nothing = -Float.infinity
+  /// Larger values count as this one, so that shares of it can be calculated.
+  private static let largest: Float = 1e28
 
   /// Room for so many series of cells.
   package init(series: Int, largestCells: Int) {
@@ -37,7 +39,7 @@ package struct PooledMaxima: Sendable {
     column * columnLength + series * largestCells
   }
 
-  /// The largest value of a cell; nil where there was none.
+  /// The largest value of a cell, within -1e28 and 1e28; nil where there was none.
   package func maximum(column: Int, series: Int, cell: Int) -> Float? {
     guard column < columns, cell < cells else { return nil }
     let value = values[place(column: column, series: series) + cell]
@@ -84,7 +86,8 @@ package struct PooledMaxima: Sendable {
   }
 
   private mutating func raise(_ place: Int, to value: Float) {
-    if value > values[place] { values[place] = value }
+    guard value > values[place] else { return }
+    values[place] = min(max(value, -Self.largest), Self.largest)
   }
 
   private mutating func extend(to count: Int) {

@@ -1,8 +1,6 @@
 /// Every keyword's posterior, a lane each, with its name, its threshold and its detections.
 struct PosteriorLanes {
   private static let gap = 6
-  /// Characters of a name that are shown; more make room for nothing else.
-  static let longestName = 24
 
   private let record: AttentionRecord
   private let axis: TimeAxis
@@ -25,7 +23,7 @@ struct PosteriorLanes {
         (low, high) = (min(low, value), max(high, value))
       }
     }
-    range = max(low, -1e30)...min(high, 1e30)
+    range = low...high
     laneHeight = max(14, min(40, 320 / record.keywords.count))
   }
 
@@ -38,9 +36,7 @@ struct PosteriorLanes {
   }
 
   /// The keywords' names.
-  var labels: [String] {
-    record.keywords.map { PlotPage.shortened($0.name, to: Self.longestName) }
-  }
+  var labels: [String] { record.keywords.map(\.label) }
 
   /// Their thresholds.
   var thresholdLabels: [String] { ["threshold"] + record.keywords.map { fixed($0.threshold, 2) } }
