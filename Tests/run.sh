@@ -51,14 +51,18 @@ else
 fi
 
 # Other people's programs, where they are to be had: a Python environment of our own with the package
-# wyoming as a client, kaldi-native-fbank and librosa to compare rows with. Scripts whose packages are
-# missing say so.
+# wyoming as a client, kaldi-native-fbank and librosa to compare rows with, Ray to spread a corpus
+# with. Scripts whose packages are missing say so.
 PYTHON=$PWD/.build/interop/bin/python
 if ! "$PYTHON" -c 'import wyoming, kaldi_native_fbank, librosa' 2>/dev/null; then
   { python3 -m venv .build/interop && .build/interop/bin/pip install -q wyoming==1.10.2 \
     kaldi-native-fbank==1.23.0 librosa==0.11.0 numpy==2.4.6 soundfile==0.14.0; } \
     >/dev/null 2>&1 || true
   "$PYTHON" -c '' 2>/dev/null || PYTHON=python3
+fi
+# Ray by itself: it has no build for every Python. Nothing is installed outside of that environment.
+if [ "$PYTHON" != python3 ] && ! "$PYTHON" -c 'import ray' 2>/dev/null; then
+  "$PYTHON" -m pip install -q ray==2.60.0 >/dev/null 2>&1 || true
 fi
 export PYTHON
 for script in Tests/interop/*.sh; do

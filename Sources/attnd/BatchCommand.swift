@@ -28,6 +28,14 @@ struct BatchCommand: AsyncParsableCommand {
       A file that cannot be read is one line on standard error; the others go on, and the command \
       ends with 65.
 
+      PICTURES. --plot draws, for each file, on one time axis: where the detected words lie, the \
+      rows (a spectrogram), the attention over the window at each moment (upwards: how long ago), \
+      and the posterior of every keyword with its threshold and its detections. In long recordings \
+      a pixel column shows the largest of its weights and posteriors.
+
+        attnd batch --plot hello.png hello.wav
+        attnd batch --plot pictures/ --plot-format svg *.wav > found.jsonl
+
       ROWS MADE ELSEWHERE. With --features the files hold rows, not sound: NumPy arrays [rows, \
       elements] of float32 or float64 (.npy), or tensors of safetensors files, float32. The model's \
       mean and scale are applied to them. Rows that 'attnd features' wrote give the detections that \
@@ -78,6 +86,15 @@ struct BatchCommand: AsyncParsableCommand {
       "With --features: the tensor of a safetensors file that holds several.", valueName: "name"))
   var tensor: String?
 
+  @OptionGroup var pictures: PictureOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "With --plot DIR: keep the folders of each file below this one, so that equal names do not "
+        + "collide.", valueName: "dir"),
+    completion: .directory)
+  var root: String?
+
   @Option(
     help: ArgumentHelp(
       "Work on the I-th of N parts of the list, 1/N to N/N.", valueName: "I/N"))
@@ -111,6 +128,7 @@ struct BatchCommand: AsyncParsableCommand {
     let name = settingsName(model, settings.threshold, kind, content)
 
     var files = input.paths()
+    let pictures = try pictures(of: files)
     if let shard { files = Array(files[shard.places(in: files.count)]) }
     let target = try resume.map { try ResumeFile($0, settings: name) }
     let total = files.count
@@ -118,14 +136,35 @@ struct BatchCommand: AsyncParsableCommand {
     if let earlier { files = earlier.files }
 
     let jobs = max(1, min(settings.jobs, files.count))
-    let plan = BatchPlan(
+    var plan = BatchPlan(
       files: files, input: kind, model: model, threshold: settings.threshold, content: content,
       settings: name, jobs: jobs)
+    plan.pictures = pictures
     let receiver = BatchReceiver(total: files.count, target: target)
     defer { receiver.clear() }
     try await plan.run(into: receiver)
     receiver.clear()
     try endOfBatch(failed: receiver.failed + (earlier?.failed ?? 0), of: total, "files")
+  }
+
+  /// Where the picture of each file goes, by the file's name.
+  private func pictures(of files: [String]) throws -> [String: PictureTarget] {
+    if pictures.plot == "-" {
+      guard resume != nil else {
+        throw Failure(
+          .validationFailure,
+          "--plot -: results are on standard output; name a file, or give --resume FILE for them")
+      }
+      try pictures.refuseTerminal()
+    }
+    let names = Set(files)
+    var targets: [String: PictureTarget] = [:]
+    for name in names {
+      targets[name] = try pictures.picture(of: name, isOnly: files.count == 1, root: root)
+    }
+    try refuseCollisions(
+      names.sorted().map { (file: $0, places: [targets[$0]?.place].compactMap(\.self)) })
+    return targets
   }
 
   /// A name for what decides about results: the same for the same model and options.

@@ -111,21 +111,14 @@ private struct FeatureWork: Sendable {
   ///
   /// - Returns: What is to go to standard output.
   private func draw(
-    _ pool: PooledRows, _ path: String, to picture: FeatureOutput.Picture
+    _ pool: PooledRows, _ path: String, to picture: PictureTarget
   ) throws -> [UInt8] {
     guard pool.rows > 0 else {
       throw NothingToDraw(path: path, frameLength: frontEnd.frameLength)
     }
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    let drawing = FeaturePlot(title: name, frontEnd: frontEnd, rows: pool).drawing
-    let bytes =
-      switch picture.format {
-      case .png: drawing.png
-      case .svg: drawing.svg
-      }
-    guard let target = picture.target.path else { return bytes }
-    try writeFile(target, bytes)
-    return []
+    return try picture.write(
+      FeaturePlot(title: name, frontEnd: frontEnd, rows: pool).drawing)
   }
 }
 

@@ -10,6 +10,8 @@ package struct BatchPlan: Sendable {
   /// Names model and options in the lines at the ends of files.
   let settings: String
   let files: [String]
+  /// Where the picture of each file goes, by the file's name; none where there is to be none.
+  var pictures: [String: PictureTarget] = [:]
   /// Threads.
   let jobs: Int
 
@@ -116,7 +118,10 @@ struct BatchWorker {
     let path = plan.files[file]
     let terms = ResultTerms(
       file: path, model: plan.model, content: plan.content, settings: plan.settings)
-    let lines = ResultLines(file: file, terms: terms, output: output)
+    let picture = plan.pictures[path].map {
+      FilePicture(of: path, plan.model, threshold: plan.threshold, to: $0)
+    }
+    let lines = ResultLines(file: file, terms: terms, picture: picture, output: output)
     do {
       try group.join(path, lines)
       return true

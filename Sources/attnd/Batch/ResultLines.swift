@@ -25,8 +25,10 @@ struct ResultLines: FileObserver {
   private var bytes: [UInt8] = []
   private var steps = 0
   private var detections = 0
+  private var picture: FilePicture?
 
-  init(file: Int, terms: ResultTerms, output: OrderedOutput) {
+  init(file: Int, terms: ResultTerms, picture: FilePicture?, output: OrderedOutput) {
+    self.picture = picture
     self.file = file
     self.terms = terms
     self.output = output
@@ -34,10 +36,11 @@ struct ResultLines: FileObserver {
 
   var gathered: Int { bytes.count }
 
-  mutating func row(_ row: Span<Float>, _ origin: SoundRows.Origin) {}
+  mutating func row(_ row: Span<Float>, _ origin: SoundRows.Origin) { picture?.add(row: row) }
 
   mutating func step(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
     steps += 1
+    picture?.add(stepOf: stream)
     guard terms.content.contains(.frames) else { return }
     var json = JSONWriter()
     terms.write(frame, stream, &json)
@@ -46,6 +49,7 @@ struct ResultLines: FileObserver {
 
   mutating func detection(_ detection: StreamingAttention.Detection) {
     detections += 1
+    picture?.add(detection)
     var json = JSONWriter()
     terms.write(detection, &json)
     add(json)
@@ -53,8 +57,9 @@ struct ResultLines: FileObserver {
 
   mutating func relieve() throws -> Bool { try output.offer(&bytes, of: file) }
 
-  /// Hands on the last lines.
+  /// Hands on the last lines, when the picture is there: a file that is complete has its own.
   consuming func end(seconds: Double, failure: String?) throws {
+    try picture?.draw()
     if terms.content.contains(.ends) {
       var json = JSONWriter()
       terms.writeEnd(

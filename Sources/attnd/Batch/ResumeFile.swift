@@ -106,7 +106,7 @@ package final class ResumeFile: @unchecked Sendable {
       rest.removeFirst(start)
       guard rest.count <= Self.longestLine else {
         throw Failure(
-          .badData, "--resume \(path): has a line of more than \(Self.longestLine) bytes")
+          .cannotCreate, "--resume \(path): has a line of more than \(Self.longestLine) bytes")
       }
     }
     if !rest.isEmpty { try line(rest[...]) }
@@ -159,7 +159,7 @@ private struct ResultScan {
     }
     if let before = self.name, !before.elementsEqual(name) {
       throw Failure(
-        .badData,
+        .cannotCreate,
         "--resume \(path): line \(lines) follows results without an end: only what was written with "
           + "--resume can be gone on with")
     }
@@ -177,7 +177,7 @@ private struct ResultScan {
     else { throw notAResult() }
     guard settings == self.settings else {
       throw Failure(
-        .badData,
+        .cannotCreate,
         "--resume \(path): line \(lines) was made with another model or other options (settings "
           + "\(settings), now \(self.settings)); name another file")
     }
@@ -187,7 +187,7 @@ private struct ResultScan {
 
   private func notAResult() -> Failure {
     Failure(
-      .badData,
+      .cannotCreate,
       "--resume \(path): line \(lines) is no result of attnd batch; the file was left as it is")
   }
 

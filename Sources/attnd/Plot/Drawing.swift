@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A drawing of rectangles, pictures and lines of text, which becomes a PNG or an SVG file.
+/// A drawing of rectangles, pictures, curves and lines of text, which becomes a PNG or an SVG file.
 ///
 /// Whole pixels from the top left corner; later pieces cover earlier ones, texts all of them.
 package struct Drawing: Sendable {
@@ -18,12 +18,12 @@ package struct Drawing: Sendable {
   }
 
   /// A filled rectangle.
-  struct Rectangle: Sendable {
-    let x: Int
-    let y: Int
-    let width: Int
-    let height: Int
-    let colour: UInt8
+  package struct Rectangle: Sendable {
+    package let x: Int
+    package let y: Int
+    package let width: Int
+    package let height: Int
+    package let colour: UInt8
   }
 
   /// A picture, each of whose pixels covers `scaleX` x `scaleY`.
@@ -35,26 +35,54 @@ package struct Drawing: Sendable {
     package let raster: Raster
   }
 
-  /// The map's colours, then those of paper, letters and lines.
+  /// A value that holds for a column of pixels, then the next: a line, or all that lies below it.
+  package struct Curve: Sendable {
+    /// How it is drawn.
+    package enum Style: Sendable { case line, area }
+
+    package let x: Int
+    /// What height 0 stands on.
+    package let baseline: Int
+    package let columnWidth: Int
+    /// Pixels above the baseline; nil where there is no value.
+    package let heights: [Int?]
+    package let style: Style
+    package let colour: UInt8
+  }
+
+  /// What is drawn, but for the texts.
+  private enum Piece: Sendable {
+    case rectangle(Rectangle)
+    case picture(Picture)
+    case curve(Curve)
+  }
+
+  /// The map's colours, then those of everything else.
   package enum Palette {
     package static let paper = UInt8(ColourMap.size)
     package static let ink = paper + 1
     package static let line = paper + 2
+    /// Fills what is beside the point.
+    package static let pale = paper + 3
+    /// What was found: a blue that the map has not, told from its reds and yellows by everybody.
+    package static let found = paper + 4
+    /// The same as a background.
+    package static let foundPale = paper + 5
 
     package static let colours =
       ColourMap.colours + [
         Colour(red: 255, green: 255, blue: 255), Colour(red: 32, green: 32, blue: 36),
-        Colour(red: 112, green: 112, blue: 118),
+        Colour(red: 112, green: 112, blue: 118), Colour(red: 200, green: 202, blue: 208),
+        Colour(red: 40, green: 150, blue: 225), Colour(red: 205, green: 230, blue: 248),
       ]
   }
 
   package let width: Int
-  package let height: Int
+  package var height: Int
   /// What it is called, for those who cannot see it.
   package let title: String
-  package private(set) var pictures: [Picture] = []
   package private(set) var texts: [Text] = []
-  private var rectangles: [Rectangle] = []
+  private var pieces: [Piece] = []
 
   init(width: Int, height: Int, title: String) {
     self.width = width
@@ -62,9 +90,24 @@ package struct Drawing: Sendable {
     self.title = title
   }
 
-  mutating func add(_ picture: Picture) { pictures.append(picture) }
+  package var pictures: [Picture] {
+    pieces.compactMap { if case .picture(let picture) = $0 { picture } else { nil } }
+  }
+
+  package var rectangles: [Rectangle] {
+    pieces.compactMap { if case .rectangle(let each) = $0 { each } else { nil } }
+  }
+
+  package var curves: [Curve] {
+    pieces.compactMap { if case .curve(let curve) = $0 { curve } else { nil } }
+  }
+
+  mutating func add(_ picture: Picture) { pieces.append(.picture(picture)) }
+
+  mutating func add(_ curve: Curve) { pieces.append(.curve(curve)) }
 
   mutating func add(_ text: String, x: Int, y: Int, anchor: Anchor) {
+    guard !text.isEmpty else { return }
     texts.append(Text(text: text, x: x, y: y, anchor: anchor))
   }
 
@@ -72,7 +115,8 @@ package struct Drawing: Sendable {
   mutating func addRectangle(
     x: Int, y: Int, width: Int, height: Int, colour: UInt8 = Palette.line
   ) {
-    rectangles.append(Rectangle(x: x, y: y, width: width, height: height, colour: colour))
+    pieces.append(
+      .rectangle(Rectangle(x: x, y: y, width: width, height: height, colour: colour)))
   }
 
   /// The pixels that a text takes.
@@ -83,10 +127,14 @@ extension Drawing {
   /// The drawing in pixels.
   package var raster: Raster {
     var raster = Raster(width: width, height: height, filledWith: Palette.paper)
-    for each in rectangles {
-      raster.fill(x: each.x, y: each.y, width: each.width, height: each.height, with: each.colour)
+    for piece in pieces {
+      switch piece {
+      case .rectangle(let each):
+        raster.fill(x: each.x, y: each.y, width: each.width, height: each.height, with: each.colour)
+      case .picture(let picture): Self.draw(picture, on: &raster)
+      case .curve(let curve): Self.draw(curve, on: &raster)
+      }
     }
-    for picture in pictures { Self.draw(picture, on: &raster) }
     for text in texts { Self.draw(text, on: &raster) }
     return raster
   }
@@ -100,6 +148,27 @@ extension Drawing {
         raster.fill(
           x: picture.x + x * picture.scaleX, y: picture.y + y * picture.scaleY,
           width: picture.scaleX, height: picture.scaleY, with: picture.raster[x, y])
+      }
+    }
+  }
+
+  private static func draw(_ curve: Curve, on raster: inout Raster) {
+    var before: Int?
+    for (column, height) in curve.heights.enumerated() {
+      defer { before = height }
+      guard let height else { continue }
+      let x = curve.x + column * curve.columnWidth
+      switch curve.style {
+      case .area:
+        raster.fill(
+          x: x, y: curve.baseline - height, width: curve.columnWidth, height: height,
+          with: curve.colour)
+      case .line:
+        raster.fill(
+          x: x, y: curve.baseline - height, width: curve.columnWidth, height: 1, with: curve.colour)
+        let (low, high) = (min(before ?? height, height), max(before ?? height, height))
+        raster.fill(
+          x: x, y: curve.baseline - high, width: 1, height: high - low + 1, with: curve.colour)
       }
     }
   }
@@ -134,17 +203,12 @@ extension Drawing {
       "<title>\(Self.escaped(title))</title>",
       "<rect width=\"\(width)\" height=\"\(height)\" fill=\"\(Self.hexadecimal(Palette.paper))\"/>",
     ]
-    lines += rectangles.map { each in
-      "<rect x=\"\(each.x)\" y=\"\(each.y)\" width=\"\(each.width)\" height=\"\(each.height)\" "
-        + "fill=\"\(Self.hexadecimal(each.colour))\" shape-rendering=\"crispEdges\"/>"
-    }
-    lines += pictures.map { picture in
-      let png = Data(PNGFile.bytes(picture.raster, palette: Palette.colours))
-      return "<image x=\"\(picture.x)\" y=\"\(picture.y)\" "
-        + "width=\"\(picture.raster.width * picture.scaleX)\" "
-        + "height=\"\(picture.raster.height * picture.scaleY)\" preserveAspectRatio=\"none\" "
-        + "style=\"image-rendering:pixelated\" "
-        + "href=\"data:image/png;base64,\(png.base64EncodedString())\"/>"
+    lines += pieces.map { piece in
+      switch piece {
+      case .rectangle(let rectangle): Self.element(rectangle)
+      case .picture(let picture): Self.element(picture)
+      case .curve(let curve): Self.element(curve)
+      }
     }
     lines += texts.map { text in
       // Letters stand on y: half a capital of nine pixels below the middle.
@@ -152,6 +216,55 @@ extension Drawing {
         + "fill=\"\(Self.hexadecimal(Palette.ink))\">\(Self.escaped(text.text))</text>"
     }
     return Array((lines.joined(separator: "\n") + "\n</svg>\n").utf8)
+  }
+
+  private static func element(_ each: Rectangle) -> String {
+    "<rect x=\"\(each.x)\" y=\"\(each.y)\" width=\"\(each.width)\" height=\"\(each.height)\" "
+      + "fill=\"\(hexadecimal(each.colour))\" shape-rendering=\"crispEdges\"/>"
+  }
+
+  private static func element(_ picture: Picture) -> String {
+    let png = Data(PNGFile.bytes(picture.raster, palette: Palette.colours))
+    return "<image x=\"\(picture.x)\" y=\"\(picture.y)\" "
+      + "width=\"\(picture.raster.width * picture.scaleX)\" "
+      + "height=\"\(picture.raster.height * picture.scaleY)\" preserveAspectRatio=\"none\" "
+      + "style=\"image-rendering:pixelated\" "
+      + "href=\"data:image/png;base64,\(png.base64EncodedString())\"/>"
+  }
+
+  private static func element(_ curve: Curve) -> String {
+    let path = path(of: curve)
+    let colour = hexadecimal(curve.colour)
+    switch curve.style {
+    case .area:
+      return "<path d=\"\(path)\" fill=\"\(colour)\" shape-rendering=\"crispEdges\"/>"
+    case .line:
+      // Half a pixel down, to the middle of the pixels that it covers.
+      return "<path d=\"\(path)\" transform=\"translate(0 0.5)\" fill=\"none\" "
+        + "stroke=\"\(colour)\"/>"
+    }
+  }
+
+  /// Right over a column, up or down to the next: runs of one height are one step.
+  private static func path(of curve: Curve) -> String {
+    var path = ""
+    var start = 0
+    while start < curve.heights.count {
+      let height = curve.heights[start]
+      let end = curve.heights[start...].firstIndex { $0 != height } ?? curve.heights.count
+      if let height {
+        let isFirst = start == 0 || curve.heights[start - 1] == nil
+        let isLast = end == curve.heights.count || curve.heights[end] == nil
+        if isFirst {
+          let foot = curve.style == .area ? curve.baseline : curve.baseline - height
+          path += "M\(curve.x + start * curve.columnWidth) \(foot)"
+        }
+        path += "V\(curve.baseline - height)H\(curve.x + end * curve.columnWidth)"
+        if isLast, curve.style == .area { path += "V\(curve.baseline)Z" }
+      }
+      start = end
+    }
+    return path
   }
 
   /// What XML 1.0 takes as text; what it forbids becomes the replacement character.

@@ -1,14 +1,14 @@
 import FeatureExtraction
 import Glibc
 
-/// One picture of a plot: a part of the rows, with what its axis and its colours mean.
+/// One picture of a plot, with what its axis and its colours mean.
 struct PlotPanel {
   /// What it shows, where that isn't plain from its axis.
   let name: String
   /// The unit of its values.
   let unit: String
-  /// Whether its axis is in hertz; else it counts coefficients.
-  let isFrequency: Bool
+  /// The unit of its axis; none where it counts coefficients.
+  let axisUnit: String
   /// Pixels of a cell.
   let cellHeight: Int
   /// Marks of the axis; their values are shares of the height, 0 at the bottom.
@@ -23,29 +23,56 @@ struct PlotPanel {
   /// The pictures of a front end's rows.
   ///
   /// Coefficient 0 is so much larger than the others that it has a strip of its own.
-  static func panels(of frontEnd: FrontEnd, _ rows: PooledRows) -> [PlotPanel] {
-    (0..<rows.parts).flatMap { part -> [PlotPanel] in
+  ///
+  /// - Parameters:
+  ///   - frontEnd: What the rows were made by.
+  ///   - rows: The rows.
+  ///   - columns: Columns of the pictures; those that the rows have not are paper.
+  ///   - parts: How many parts of the rows to show.
+  ///   - smallest: Pixels that a picture is high at least.
+  /// - Returns: The pictures, from the top down.
+  static func panels(
+    of frontEnd: FrontEnd, _ rows: PooledRows, columns: Int, parts: Int, smallest: Int
+  ) -> [PlotPanel] {
+    (0..<parts).flatMap { part -> [PlotPanel] in
       let name = ["", "differences", "differences of differences"][part]
       let values = PlotValues(frontEnd, rows, part: part)
-      let smallest = rows.parts == 1 ? 320 : 200
       guard let cepstra = frontEnd.cepstra else {
-        return [PlotPanel(name, frequencies: FrequencyAxis(frontEnd), values, smallest: smallest)]
+        return [
+          PlotPanel(
+            name, frequencies: FrequencyAxis(frontEnd), values, columns: columns,
+            smallest: smallest)
+        ]
       }
       let first = part == 0 && cepstra.count > 1 ? 1 : 0
       let others = PlotPanel(
         name.isEmpty ? "cepstral coefficients" : name, coefficients: first..<cepstra.count,
-        elementsPerCell: rows.elementsPerCell, values, smallest: smallest)
+        elementsPerCell: rows.elementsPerCell, values, columns: columns, smallest: smallest)
       guard first == 1, rows.elementsPerCell == 1 else { return [others] }
       return [
         PlotPanel(
           cepstra.energy ? "energy" : "coefficient 0", coefficients: 0..<1, elementsPerCell: 1,
-          values, smallest: 36), others,
+          values, columns: columns, smallest: 36), others,
       ]
     }
   }
 
+  /// The picture of rows that are no sound: an element upwards, whatever it may be.
+  ///
+  /// - Parameters:
+  ///   - rows: The rows, of one part.
+  ///   - columns: Columns of the picture; those that the rows have not are paper.
+  ///   - smallest: Pixels that it is high at least.
+  /// - Returns: The picture.
+  static func elements(_ rows: PooledRows, columns: Int, smallest: Int) -> PlotPanel {
+    PlotPanel(
+      "rows", coefficients: 0..<rows.partLength, elementsPerCell: rows.elementsPerCell,
+      PlotValues(rows), columns: columns, smallest: smallest, axisUnit: "element")
+  }
+
   private init(
-    _ name: String, frequencies axis: FrequencyAxis, _ values: PlotValues, smallest: Int
+    _ name: String, frequencies axis: FrequencyAxis, _ values: PlotValues, columns: Int,
+    smallest: Int
   ) {
     let cellHeight = Self.cellHeight(values.cells, smallest: smallest)
     let height = values.cells * cellHeight
@@ -57,12 +84,13 @@ struct PlotPanel {
       Tick(value: axis.position(of: $0.value) * pixelsPerBin / Double(height), label: $0.label)
     }
     self.init(
-      name: name, isFrequency: true, cellHeight: cellHeight, ticks: ticks, values, 0..<values.cells)
+      name: name, axisUnit: "Hz", cellHeight: cellHeight, ticks: ticks, values, 0..<values.cells,
+      columns: columns)
   }
 
   private init(
     _ name: String, coefficients: Range<Int>, elementsPerCell: Int, _ values: PlotValues,
-    smallest: Int
+    columns: Int, smallest: Int, axisUnit: String = ""
   ) {
     let cells = coefficients.lowerBound / elementsPerCell..<values.cells
     let shown = coefficients.count == 1 ? coefficients : cells
@@ -73,32 +101,53 @@ struct PlotPanel {
       return Tick(value: place / Double(shown.count), label: "\(index)")
     }
     self.init(
-      name: name, isFrequency: false, cellHeight: cellHeight, ticks: ticks, values, shown)
+      name: name, axisUnit: axisUnit, cellHeight: cellHeight, ticks: ticks, values, shown,
+      columns: columns)
   }
 
   private init(
-    name: String, isFrequency: Bool, cellHeight: Int, ticks: [Tick], _ values: PlotValues,
-    _ cells: Range<Int>
+    name: String, axisUnit: String, cellHeight: Int, ticks: [Tick], _ values: PlotValues,
+    _ cells: Range<Int>, columns: Int
   ) {
     let range = values.range(of: cells)
-    let height = cells.count * cellHeight
+    self.init(
+      name: name, unit: values.unit, axisUnit: axisUnit, cellHeight: cellHeight, ticks: ticks,
+      range, raster: values.raster(of: cells, range, columns: columns))
+  }
+
+  /// Puts a picture and its axes together.
+  ///
+  /// - Parameters:
+  ///   - name: What it shows.
+  ///   - unit: The unit of its values.
+  ///   - axisUnit: The unit of its axis.
+  ///   - cellHeight: Pixels of a cell.
+  ///   - ticks: Marks of the axis.
+  ///   - range: The values of the darkest and the brightest colour.
+  ///   - raster: A pixel for each column and cell.
+  ///   - marks: Most marks of the colour bar; as many as there is ample room for when absent.
+  init(
+    name: String, unit: String, axisUnit: String, cellHeight: Int, ticks: [Tick],
+    _ range: ClosedRange<Float>, raster: Raster, marks: Int? = nil
+  ) {
+    let height = raster.height * cellHeight
     let width = Double(range.upperBound) - Double(range.lowerBound)
     self.name = name
-    self.unit = values.unit
-    self.isFrequency = isFrequency
+    self.unit = unit
+    self.axisUnit = axisUnit
     self.cellHeight = cellHeight
     self.ticks = ticks
+    self.raster = raster
     colourTicks = Ticks.decimal(
       in: Double(range.lowerBound)...Double(range.upperBound),
-      atMost: max(2, height / (2 * Self.labelDistance))
+      atMost: marks ?? max(2, height / (2 * Self.labelDistance))
     ).map { Tick(value: ($0.value - Double(range.lowerBound)) / width, label: $0.label) }
-    raster = values.raster(of: cells, range)
   }
 
   /// Pixels from one label to the next.
-  private static let labelDistance = 18
+  static let labelDistance = 18
 
-  private static func cellHeight(_ cells: Int, smallest: Int) -> Int {
+  static func cellHeight(_ cells: Int, smallest: Int) -> Int {
     max(1, (smallest + cells - 1) / cells)
   }
 
@@ -123,6 +172,8 @@ struct PlotValues {
   /// Column after column, from the first cell on.
   private let values: [Float]
   private let isSymmetric: Bool
+  /// Least that the values of the darkest and the brightest colour differ by.
+  private let least: Float
   /// Most that two values may differ by to have different colours; nil for any.
   private let span: Float?
 
@@ -130,6 +181,7 @@ struct PlotValues {
     cells = rows.cells
     elementsPerCell = rows.elementsPerCell
     columns = rows.columns
+    least = 1
     let means = rows.means(ofPart: part)
     let isEnergy = frontEnd.cepstra == nil && frontEnd.running == nil && part == 0
     isSymmetric = frontEnd.running == nil && !isEnergy
@@ -165,6 +217,18 @@ struct PlotValues {
     }
   }
 
+  /// The values of rows that are no sound: below and above 0 alike where they have both signs.
+  init(_ rows: PooledRows) {
+    unit = "value"
+    cells = rows.cells
+    elementsPerCell = rows.elementsPerCell
+    columns = rows.columns
+    values = rows.means(ofPart: 0)
+    isSymmetric = values.contains { $0 < 0 } && values.contains { $0 > 0 }
+    least = 1e-6
+    span = nil
+  }
+
   /// From the darkest to the brightest value: all but one in a hundred below and one in a thousand
   /// above, so that a click doesn't darken all the rest.
   func range(of cells: Range<Int>) -> ClosedRange<Float> {
@@ -190,7 +254,7 @@ struct PlotValues {
     }
     if let span { low = max(low, high - span) }
     // Values that are all the same have a middle colour.
-    let least = max(1, abs(high) / 1_000)
+    let least = max(self.least, abs(high) / 1_000)
     if high - low < least {
       let middle = low + (high - low) / 2
       (low, high) = (middle - least / 2, middle + least / 2)
@@ -199,8 +263,14 @@ struct PlotValues {
   }
 
   /// A pixel for each column and cell, the first cell at the bottom.
-  func raster(of cells: Range<Int>, _ range: ClosedRange<Float>) -> Raster {
-    var raster = Raster(width: columns, height: cells.count, filledWith: 0)
+  ///
+  /// - Parameters:
+  ///   - cells: Which cells.
+  ///   - range: The values of the darkest and the brightest colour.
+  ///   - width: Columns of the picture; beyond the values' own it is paper.
+  /// - Returns: The picture.
+  func raster(of cells: Range<Int>, _ range: ClosedRange<Float>, columns width: Int) -> Raster {
+    var raster = Raster(width: width, height: cells.count, filledWith: Drawing.Palette.paper)
     let scale = Float(ColourMap.size - 1) / (range.upperBound - range.lowerBound)
     for column in 0..<columns {
       for cell in cells {
