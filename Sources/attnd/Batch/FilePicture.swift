@@ -51,13 +51,22 @@ extension AttentionRecord {
   ///   - threshold: In place of every keyword's own; nil for those.
   package init(_ model: ModelFile, threshold: Float?) {
     let architecture = model.architecture
+    let rows: Rows
+    var mayUndo = true
+    switch model.input {
+    case .sound(let frontEnd):
+      rows = .sound(frontEnd)
+      // A running normalisation that starts from them has them applied in itself.
+      mayUndo = frontEnd.running?.start != .model
+    case .rows(let sequence):
+      rows = .values(length: sequence.length, perSecond: sequence.perSecond)
+    }
     self.init(
-      .sound(model.frontEnd),
+      rows,
       keywords: model.keywords.map { Keyword(name: $0.name, threshold: threshold ?? $0.threshold) },
       heads: architecture.heads == .keyword ? .keyword : .shared(architecture.headCount),
       window: architecture.window, rowsPerStep: architecture.rowsPerStep)
-    // A running normalisation that starts from them has them applied in itself.
-    if model.frontEnd.running?.start != .model { undo(mean: model.mean, scale: model.scale) }
+    if mayUndo { undo(mean: model.mean, scale: model.scale) }
   }
 
   /// Takes the step that a stream has just taken.
