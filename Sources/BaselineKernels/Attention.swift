@@ -5,44 +5,24 @@ extension Loops {
     _ query: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, stride: Int, rows: Int,
     count: Int, factor: Float, into z: UnsafeMutablePointer<Float>
   ) {
-    let zero = Lanes8(repeating: 0)
+    let factors = Lanes8(repeating: factor)
     var key = keys
     var row = 0
     while row &+ 8 <= rows {
-      var (s0, s1, s2, s3) = (zero, zero, zero, zero)
-      var (s4, s5, s6, s7) = (zero, zero, zero, zero)
-      var p = key
-      var q = key + 4 &* stride
-      var k = 0
-      while k < count {
-        let e = Lanes8(query + k)
-        s0 = Lanes8.fma(Lanes8(p), e, s0)
-        s1 = Lanes8.fma(Lanes8(p + stride), e, s1)
-        s2 = Lanes8.fma(Lanes8(p + 2 &* stride), e, s2)
-        s3 = Lanes8.fma(Lanes8(p + 3 &* stride), e, s3)
-        s4 = Lanes8.fma(Lanes8(q), e, s4)
-        s5 = Lanes8.fma(Lanes8(q + stride), e, s5)
-        s6 = Lanes8.fma(Lanes8(q + 2 &* stride), e, s6)
-        s7 = Lanes8.fma(Lanes8(q + 3 &* stride), e, s7)
-        p += 8
-        q += 8
-        k &+= 8
-      }
-      let scores = Lanes8.sums((s0, s1, s2, s3, s4, s5, s6, s7))
-      Softmax.bounded(scores * Lanes8(repeating: factor)).store(z + row)
+      let scores = Softmax.dotScores(query, key, stride: stride, last: 7, count: count)
+      Softmax.bounded(scores * factors).store(z + row)
       key += 8 &* stride
       row &+= 8
     }
-    while row < rows {
-      var sum = zero
-      var k = 0
-      while k < count {
-        sum = Lanes8.fma(Lanes8(key + k), Lanes8(query + k), sum)
-        k &+= 8
-      }
-      z[row] = Softmax.bounded(sum.sum * factor)
-      key += stride
-      row &+= 1
+    guard row < rows else { return }
+    // The last few as eight, too, the last of them more than once: a row by itself would wait for
+    // its own sums.
+    let left = rows &- row
+    let scores = Softmax.dotScores(query, key, stride: stride, last: left &- 1, count: count)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 8) { memory in
+      guard let rest = memory.baseAddress else { return }
+      Softmax.bounded(scores * factors).store(rest)
+      for i in 0..<left { z[row &+ i] = rest[i] }
     }
   }
 
@@ -106,6 +86,16 @@ extension Loops {
     }
   }
 
+  package static func clamp(_ x: UnsafeMutablePointer<Float>, to bound: Float, count: Int) {
+    let (low, high) = (Lanes8(repeating: -bound), Lanes8(repeating: bound))
+    var i = 0
+    while i < count {
+      let y = Lanes8.select(Lanes8(Input(x + i)), lessThan: low, low, else: Lanes8(Input(x + i)))
+      Lanes8.select(high, lessThan: y, high, else: y).store(x + i)
+      i &+= 8
+    }
+  }
+
   package static func scale(
     _ x: UnsafePointer<Float>, by factor: Float, into y: UnsafeMutablePointer<Float>, count: Int
   ) {
@@ -160,6 +150,33 @@ extension Loops {
 
 /// The parts of a softmax over some rows.
 private enum Softmax {
+  /// The products of q and eight rows; behind the `last`, counted from 0, that of the last.
+  @inline(__always)
+  static func dotScores(
+    _ query: Input, _ keys: Input, stride: Int, last: Int, count: Int
+  ) -> Lanes8 {
+    func row(_ i: Int) -> Input { keys + (i < last ? i : last) &* stride }
+    let (p0, p1, p2, p3) = (row(0), row(1), row(2), row(3))
+    let (p4, p5, p6, p7) = (row(4), row(5), row(6), row(7))
+    let zero = Lanes8(repeating: 0)
+    var (s0, s1, s2, s3) = (zero, zero, zero, zero)
+    var (s4, s5, s6, s7) = (zero, zero, zero, zero)
+    var k = 0
+    while k < count {
+      let e = Lanes8(query + k)
+      s0 = Lanes8.fma(Lanes8(p0 + k), e, s0)
+      s1 = Lanes8.fma(Lanes8(p1 + k), e, s1)
+      s2 = Lanes8.fma(Lanes8(p2 + k), e, s2)
+      s3 = Lanes8.fma(Lanes8(p3 + k), e, s3)
+      s4 = Lanes8.fma(Lanes8(p4 + k), e, s4)
+      s5 = Lanes8.fma(Lanes8(p5 + k), e, s5)
+      s6 = Lanes8.fma(Lanes8(p6 + k), e, s6)
+      s7 = Lanes8.fma(Lanes8(p7 + k), e, s7)
+      k &+= 8
+    }
+    return Lanes8.sums((s0, s1, s2, s3, s4, s5, s6, s7))
+  }
+
   /// Far beyond any sensible score, and still a number whose exponential can be split.
   @inline(__always)
   static func bounded(_ z: Lanes8) -> Lanes8 {

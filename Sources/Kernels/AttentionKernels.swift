@@ -62,6 +62,14 @@ public protocol AttentionKernels {
     _ z: UnsafePointer<Float>, count: Int, mantissas: UnsafeMutablePointer<Float>,
     exponents: UnsafeMutablePointer<Float>)
 
+  /// Holds every element within a bound either way.
+  ///
+  /// - Parameters:
+  ///   - x: The elements, in and out.
+  ///   - bound: The largest magnitude.
+  ///   - count: Elements, a multiple of eight.
+  static func clamp(_ x: UnsafeMutablePointer<Float>, to bound: Float, count: Int)
+
   /// `y = factor x`.
   ///
   /// - Parameters:

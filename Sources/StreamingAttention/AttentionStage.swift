@@ -56,7 +56,9 @@ struct AttentionStage: Sendable {
     weights.value?.multiply(in: streams, from: memory, to: value)
     for stream in 0..<streams.count {
       let block = streams.blocks[stream]
-      bound(block + query)
+      // Products with keys stay finite so; no sensible model comes near it.
+      kernels.clamp(
+        block + query, to: 0x1p30, count: weights.shape.heads * weights.shape.keyStride)
       let state = group.state(stream)
       if weights.shape.score.dependsOnQuery {
         state.pointee.ring.attend(
@@ -67,16 +69,6 @@ struct AttentionStage: Sendable {
         state.pointee.sliding.attend(
           z: block + stepScores, value: block + value, into: block + context)
       }
-    }
-  }
-
-  /// Holds a query within 2^30 either way, so that its products with keys stay finite.
-  ///
-  /// No sensible model comes near it.
-  private func bound(_ query: UnsafeMutablePointer<Float>) {
-    let largest: Float = 0x1p30
-    for i in 0..<weights.shape.heads * weights.shape.keyStride {
-      query[i] = max(-largest, min(largest, query[i]))
     }
   }
 
