@@ -54,9 +54,12 @@ link() { # name, sources...
   echo "building $name"
   rm -f "$out/$name.stamp"
   touch "$out/$name.begun"
+  # In two steps: in one the compiler leaves what a debugger needs in the current folder.
   # shellcheck disable=SC2086
-  swiftc $common $instrumented -use-ld=lld -I "$out/CProcessor" -module-name "fuzz_$name" \
-    -o "$out/$name" "$@" $libraries
+  swiftc $common $instrumented -I "$out/CProcessor" -module-name "fuzz_$name" -emit-module \
+    -emit-module-path "$out/fuzz_$name.swiftmodule" -c -o "$out/fuzz_$name.o" "$@"
+  # shellcheck disable=SC2086
+  swiftc $instrumented -use-ld=lld -o "$out/$name" "$out/fuzz_$name.o" $libraries
   mv "$out/$name.begun" "$out/$name.stamp"
 }
 # The reader of rows, without the program that it is part of.
