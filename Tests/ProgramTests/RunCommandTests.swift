@@ -25,18 +25,17 @@ struct RunCommandTests {
   func file() async throws {
     let folder = try TemporaryFolder()
     let socket = folder.path + "/attnd.sock"
-    // Real time: the subscriber is there long before the second frame.
     let daemon = try ChildProcess(
       attnd, ["run", "--file", fixture("keywords.flac"), "--socket", socket])
     let (words, frames, bye) = try await withDaemon(daemon, at: socket) { client in
       try await client.subscribe(SubscriptionRequest(events: [.attention, .detection, .state]))
       var words: [String] = []
-      var frames: [Int] = []
+      var frames: [AttentionFrame] = []
       var bye: Bye?
       while let event = try await client.next() {
         switch event {
         case .detection(let detection): words.append(detection.name)
-        case .attention(let frame): frames.append(frame.index)
+        case .attention(let frame): frames.append(frame)
         case .bye(let last): bye = last
         default: break
         }
@@ -48,9 +47,13 @@ struct RunCommandTests {
     #expect(bye?.reason == .shutdown)
     #expect(access(socket, F_OK) != 0, "the socket file is removed")
     let batch = try lines(await ChildProcess(attnd, ["batch", fixture("keywords.flac")]).wait())
-    #expect(words == batch.compactMap(\.keyword))
+    // The file plays in real time: on a busy machine the subscriber comes when it has begun.
     let first = try #require(frames.first)
-    #expect(frames == Array(first..<first + frames.count), "frames without a hole")
+    let expected = batch.filter { $0.time > first.time - 0.001 }.compactMap(\.keyword)
+    #expect(words == expected && !words.isEmpty)
+    #expect(
+      frames.map(\.index) == Array(first.index..<first.index + frames.count),
+      "frames without a hole")
   }
 
   @Test("SIGTERM amid a stream: the last frames, bye, exit 0, no socket file")
