@@ -165,7 +165,6 @@ struct AttentionPlotTests {
     #expect((200...2_600).contains(drawing.height), "\(name): \(drawing.height)")
     let picture = try PNGPicture(png: drawing.png)
     #expect(picture.width == drawing.width && picture.height == drawing.height)
-    try Data(drawing.png).write(to: URL(fileURLWithPath: "/tmp/pic/t\(index).png"))
   }
 
   @Test("A detection's bar, guides, bracket and lane stand at its times")

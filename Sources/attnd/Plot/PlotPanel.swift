@@ -66,7 +66,7 @@ struct PlotPanel {
   /// - Returns: The picture.
   static func elements(_ rows: PooledRows, columns: Int, smallest: Int) -> PlotPanel {
     PlotPanel(
-      "rows", coefficients: 0..<rows.partLength, elementsPerCell: rows.elementsPerCell,
+      "", coefficients: 0..<rows.partLength, elementsPerCell: rows.elementsPerCell,
       PlotValues(rows), columns: columns, smallest: smallest, axisUnit: "element")
   }
 
