@@ -92,11 +92,13 @@ class Killer(threading.Thread):
             with open(part, "ab") as results:
                 results.write(b'{"file":"/torn')
             self.killed = part, part.read_bytes().count(b'","done":')
-            os.kill(worker, signal.SIGKILL)
-            # Its attnd is left behind, and keeps the results from whoever would go on with them meanwhile.
+            # While its attnd is there, it keeps the results from whoever would go on with them.
             again = [self.attnd, "batch", "--resume", str(part), "/dev/null"]
             self.meanwhile = subprocess.run(again, stderr=subprocess.DEVNULL, check=False).returncode
-            os.kill(attnd, signal.SIGKILL)
+            os.kill(worker, signal.SIGKILL)
+            # Ray may have ended what its worker left behind, and may not.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(attnd, signal.SIGKILL)
         # Opens when somebody goes on with the shard and comes to the pipe again, or to one that is just dying.
         while True:
             with contextlib.suppress(BrokenPipeError):
