@@ -47,26 +47,28 @@ extension AttentionRecord {
   /// Begins a sequence that a model listens to.
   ///
   /// - Parameters:
-  ///   - model: The model, whose mean and scale are taken off the rows that the network takes.
+  ///   - model: The model, whose mean and scale are taken off rows of sound again.
   ///   - threshold: In place of every keyword's own; nil for those.
   package init(_ model: ModelFile, threshold: Float?) {
     let architecture = model.architecture
     let rows: Rows
-    var mayUndo = true
+    let isUndone: Bool
     switch model.input {
     case .sound(let frontEnd):
       rows = .sound(frontEnd)
       // A running normalisation that starts from them has them applied in itself.
-      mayUndo = frontEnd.running?.start != .model
+      isUndone = frontEnd.running?.start != .model
     case .rows(let sequence):
       rows = .values(length: sequence.length, perSecond: sequence.perSecond)
+      // Elements may be of any unit: only as the network sees them are they alike.
+      isUndone = false
     }
     self.init(
       rows,
       keywords: model.keywords.map { Keyword(name: $0.name, threshold: threshold ?? $0.threshold) },
       heads: architecture.heads == .keyword ? .keyword : .shared(architecture.headCount),
       window: architecture.window, rowsPerStep: architecture.rowsPerStep)
-    if mayUndo { undo(mean: model.mean, scale: model.scale) }
+    if isUndone { undo(mean: model.mean, scale: model.scale) }
   }
 
   /// Takes the step that a stream has just taken.

@@ -67,7 +67,8 @@ struct PlotPanel {
   static func elements(_ rows: PooledRows, columns: Int, smallest: Int) -> PlotPanel {
     PlotPanel(
       "", coefficients: 0..<rows.partLength, elementsPerCell: rows.elementsPerCell,
-      PlotValues(rows), columns: columns, smallest: smallest, axisUnit: "element")
+      PlotValues(rows), columns: columns, smallest: smallest, axisUnit: "element",
+      marks: 6)
   }
 
   private init(
@@ -90,7 +91,7 @@ struct PlotPanel {
 
   private init(
     _ name: String, coefficients: Range<Int>, elementsPerCell: Int, _ values: PlotValues,
-    columns: Int, smallest: Int, axisUnit: String = ""
+    columns: Int, smallest: Int, axisUnit: String = "", marks: Int? = nil
   ) {
     let cells = coefficients.lowerBound / elementsPerCell..<values.cells
     let shown = coefficients.count == 1 ? coefficients : cells
@@ -102,17 +103,17 @@ struct PlotPanel {
     }
     self.init(
       name: name, axisUnit: axisUnit, cellHeight: cellHeight, ticks: ticks, values, shown,
-      columns: columns)
+      columns: columns, marks: marks)
   }
 
   private init(
     name: String, axisUnit: String, cellHeight: Int, ticks: [Tick], _ values: PlotValues,
-    _ cells: Range<Int>, columns: Int
+    _ cells: Range<Int>, columns: Int, marks: Int? = nil
   ) {
     let range = values.range(of: cells)
     self.init(
       name: name, unit: values.unit, axisUnit: axisUnit, cellHeight: cellHeight, ticks: ticks,
-      range, raster: values.raster(of: cells, range, columns: columns))
+      range, raster: values.raster(of: cells, range, columns: columns), marks: marks)
   }
 
   /// Puts a picture and its axes together.
