@@ -79,7 +79,7 @@ enum Exponential {
 
 extension Exponential {
   /// The logistic function of a number that is none of NaN and the infinities, as sums of finite
-  /// weights and states are: what a gate does, at two thirds of the price.
+  /// weights and states are: what a gate does, in fewer operations.
   ///
   /// Within the same bounds; below -87 and above 87 it is as at those.
   @inline(__always)
