@@ -303,8 +303,21 @@ struct Lanes16 {
   init(repeating value: Float) { self.value = SIMD16<Float>(repeating: value)._storage._value }
 
   @inline(__always)
-  init(_ p: Input) {
-    value = UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Float>.self)._storage._value
+  init(_ p: Input) { self.init(floats: UnsafeRawPointer(p)) }
+
+  @inline(__always)
+  init(floats p: UnsafeRawPointer) {
+    value = p.loadUnaligned(as: SIMD16<Float>.self)._storage._value
+  }
+
+  /// Sixteen numbers of half precision.
+  ///
+  /// Without an instruction for it (`readsHalves`) the compiler calls a function for each.
+  @inline(__always)
+  init(halves p: UnsafeRawPointer) {
+    let bits = p.loadUnaligned(as: SIMD16<UInt16>.self)._storage._value
+    value = Builtin.fpext_Vec16xFPIEEE16_Vec16xFPIEEE32(
+      Builtin.bitcast_Vec16xInt16_Vec16xFPIEEE16(bits))
   }
 
   @inline(__always)

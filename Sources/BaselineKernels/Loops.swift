@@ -9,6 +9,15 @@ package enum Loops: KernelSet {
       false
     #endif
   }
+
+  package static var readsHalves: Bool {
+    // F16C came before AVX2: whatever has the one has the other.
+    #if KERNEL_FMA || arch(arm64)
+      true
+    #else
+      false
+    #endif
+  }
 }
 
 typealias Input = UnsafePointer<Float>

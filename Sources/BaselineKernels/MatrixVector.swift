@@ -2,95 +2,128 @@ import Kernels
 
 extension Loops {
   package static func multiply(
-    _ w: UnsafePointer<Float>, _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
-    into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int
+    _ w: PanelMatrix, _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
+    into y: UnsafeMutablePointer<Float>
   ) {
-    Panels(w: w, count: (rows &+ 15) / 16, columns: columns).multiply(bias, x, into: y)
+    switch w.precision {
+    case .single: Panels<Single>(w).multiply(bias, x, into: y)
+    case .half: Panels<Half>(w).multiply(bias, x, into: y)
+    }
   }
 
   package static func multiply(
-    _ w: UnsafePointer<Float>, plus bias: UnsafePointer<Float>?, rows: Int, columns: Int,
-    in streams: StreamBlocks, from x: Int, to y: Int
+    _ w: PanelMatrix, plus bias: UnsafePointer<Float>?, in streams: StreamBlocks, from x: Int,
+    to y: Int
   ) {
-    let matrix = Panels(w: w, count: (rows &+ 15) / 16, columns: columns)
-    var stream = 0
-    // A stream by itself is bound by reading the weights, streams together by multiplying: a
-    // panel's columns are read once for as many as have sums in registers.
-    while stream &+ 1 < streams.count {
-      stream &+= matrix.multiplyTogether(
-        bias, streams.blocks + stream, streams.count &- stream, from: x, to: y)
-    }
-    if stream < streams.count {
-      let block = streams.blocks[stream]
-      matrix.multiply(bias ?? Input(block + y), Input(block + x), into: block + y)
+    switch w.precision {
+    case .single: Panels<Single>(w).multiply(bias, in: streams, from: x, to: y)
+    case .half: Panels<Half>(w).multiply(bias, in: streams, from: x, to: y)
     }
   }
 }
 
+/// What the elements of a packed matrix are.
+private protocol PanelElement {
+  /// Bytes of an element.
+  static var size: Int { get }
+  /// Sixteen elements as floats.
+  static func column(_ p: UnsafeRawPointer) -> Lanes16
+}
+
+private enum Single: PanelElement {
+  static var size: Int {
+    @inline(__always) get { 4 }
+  }
+
+  @inline(__always)
+  static func column(_ p: UnsafeRawPointer) -> Lanes16 { Lanes16(floats: p) }
+}
+
+private enum Half: PanelElement {
+  static var size: Int {
+    @inline(__always) get { 2 }
+  }
+
+  @inline(__always)
+  static func column(_ p: UnsafeRawPointer) -> Lanes16 { Lanes16(halves: p) }
+}
+
 /// A packed matrix, as `PanelLayout` says.
-private struct Panels {
-  let w: Input
-  let count: Int
-  let columns: Int
+private struct Panels<Element: PanelElement> {
+  private let w: UnsafeRawPointer
+  private let count: Int
+  private let columns: Int
+
+  @inline(__always)
+  init(_ matrix: PanelMatrix) {
+    w = matrix.elements
+    count = (matrix.rows &+ 15) / 16
+    columns = matrix.columns
+  }
+
+  /// Where column 0 of a panel begins that lies in a four, or by itself.
+  @inline(__always)
+  private func start(_ panel: Int) -> UnsafeRawPointer {
+    w + panel &* 16 &* columns &* Element.size
+  }
 
   /// Panels that lie in fours.
   private var whole: Int {
     @inline(__always) get { count & ~3 }
   }
 
-  /// Where a panel begins, and how many floats lie from one of its columns to the next.
+  /// Where a panel begins, and how many bytes lie from one of its columns to the next.
   @inline(__always)
-  private func place(_ panel: Int) -> (first: Input, pitch: Int) {
-    let first = (panel & ~3) &* 16 &* columns
-    guard panel >= whole else { return (w + (first &+ (panel & 3) &* 16), 64) }
-    return (w + panel &* 16 &* columns, 16)
+  private func place(_ panel: Int) -> (first: UnsafeRawPointer, pitch: Int) {
+    guard panel < whole else { return (start(panel), 16 &* Element.size) }
+    return (start(panel & ~3) + (panel & 3) &* 16 &* Element.size, 64 &* Element.size)
   }
 
   // MARK: One stream
 
   @inline(never)
-  func multiply(_ start: Input, _ x: Input, into y: Output) {
+  func multiply(_ bias: Input, _ x: Input, into y: Output) {
     var panel = 0
     // As many chains of sums as hide the latency of one.
     #if KERNEL_512
       while panel &+ 8 <= count {
-        eight(panel, start, x, into: y)
+        eight(panel, bias, x, into: y)
         panel &+= 8
       }
     #endif
     while panel &+ 4 <= count {
-      four(panel, start, x, into: y)
+      four(panel, bias, x, into: y)
       panel &+= 4
     }
     while panel < count {
-      one(panel, start, x, into: y)
+      one(panel, bias, x, into: y)
       panel &+= 1
     }
   }
 
   @inline(__always)
-  private func one(_ panel: Int, _ start: Input, _ x: Input, into y: Output) {
-    var p = w + panel &* 16 &* columns
-    var sum = Lanes16(start + 16 &* panel)
+  private func one(_ panel: Int, _ bias: Input, _ x: Input, into y: Output) {
+    var p = start(panel)
+    var sum = Lanes16(bias + 16 &* panel)
     for column in 0..<columns {
-      sum = Lanes16.fma(Lanes16(p), Lanes16(repeating: x[column]), sum)
-      p += 16
+      sum = Lanes16.fma(Element.column(p), Lanes16(repeating: x[column]), sum)
+      p += 16 &* Element.size
     }
     sum.store(y + 16 &* panel)
   }
 
   @inline(__always)
-  private func four(_ panel: Int, _ start: Input, _ x: Input, into y: Output) {
-    var p = w + panel &* 16 &* columns
-    let b = start + 16 &* panel
+  private func four(_ panel: Int, _ bias: Input, _ x: Input, into y: Output) {
+    var p = start(panel)
+    let b = bias + 16 &* panel
     var (s0, s1, s2, s3) = (Lanes16(b), Lanes16(b + 16), Lanes16(b + 32), Lanes16(b + 48))
     for column in 0..<columns {
       let factor = Lanes16(repeating: x[column])
-      s0 = Lanes16.fma(Lanes16(p), factor, s0)
-      s1 = Lanes16.fma(Lanes16(p + 16), factor, s1)
-      s2 = Lanes16.fma(Lanes16(p + 32), factor, s2)
-      s3 = Lanes16.fma(Lanes16(p + 48), factor, s3)
-      p += 64
+      s0 = Lanes16.fma(Element.column(p), factor, s0)
+      s1 = Lanes16.fma(Element.column(p + 16 &* Element.size), factor, s1)
+      s2 = Lanes16.fma(Element.column(p + 32 &* Element.size), factor, s2)
+      s3 = Lanes16.fma(Element.column(p + 48 &* Element.size), factor, s3)
+      p += 64 &* Element.size
     }
     let r = y + 16 &* panel
     s0.store(r)
@@ -101,24 +134,24 @@ private struct Panels {
 
   #if KERNEL_512
     @inline(__always)
-    private func eight(_ panel: Int, _ start: Input, _ x: Input, into y: Output) {
-      var p = w + panel &* 16 &* columns
-      var q = p + 64 &* columns
-      let b = start + 16 &* panel
+    private func eight(_ panel: Int, _ bias: Input, _ x: Input, into y: Output) {
+      var p = start(panel)
+      var q = start(panel &+ 4)
+      let b = bias + 16 &* panel
       var (s0, s1, s2, s3) = (Lanes16(b), Lanes16(b + 16), Lanes16(b + 32), Lanes16(b + 48))
       var (s4, s5, s6, s7) = (Lanes16(b + 64), Lanes16(b + 80), Lanes16(b + 96), Lanes16(b + 112))
       for column in 0..<columns {
         let factor = Lanes16(repeating: x[column])
-        s0 = Lanes16.fma(Lanes16(p), factor, s0)
-        s1 = Lanes16.fma(Lanes16(p + 16), factor, s1)
-        s2 = Lanes16.fma(Lanes16(p + 32), factor, s2)
-        s3 = Lanes16.fma(Lanes16(p + 48), factor, s3)
-        s4 = Lanes16.fma(Lanes16(q), factor, s4)
-        s5 = Lanes16.fma(Lanes16(q + 16), factor, s5)
-        s6 = Lanes16.fma(Lanes16(q + 32), factor, s6)
-        s7 = Lanes16.fma(Lanes16(q + 48), factor, s7)
-        p += 64
-        q += 64
+        s0 = Lanes16.fma(Element.column(p), factor, s0)
+        s1 = Lanes16.fma(Element.column(p + 16 &* Element.size), factor, s1)
+        s2 = Lanes16.fma(Element.column(p + 32 &* Element.size), factor, s2)
+        s3 = Lanes16.fma(Element.column(p + 48 &* Element.size), factor, s3)
+        s4 = Lanes16.fma(Element.column(q), factor, s4)
+        s5 = Lanes16.fma(Element.column(q + 16 &* Element.size), factor, s5)
+        s6 = Lanes16.fma(Element.column(q + 32 &* Element.size), factor, s6)
+        s7 = Lanes16.fma(Element.column(q + 48 &* Element.size), factor, s7)
+        p += 64 &* Element.size
+        q += 64 &* Element.size
       }
       let r = y + 16 &* panel
       s0.store(r)
@@ -134,11 +167,26 @@ private struct Panels {
 
   // MARK: Several streams
 
+  @inline(never)
+  func multiply(_ bias: Input?, in streams: StreamBlocks, from x: Int, to y: Int) {
+    var stream = 0
+    // A stream by itself is bound by reading the weights, streams together by multiplying: a
+    // panel's columns are read once for as many as have sums in registers.
+    while stream &+ 1 < streams.count {
+      stream &+= multiplyTogether(
+        bias, streams.blocks + stream, streams.count &- stream, from: x, to: y)
+    }
+    if stream < streams.count {
+      let block = streams.blocks[stream]
+      multiply(bias ?? Input(block + y), Input(block + x), into: block + y)
+    }
+  }
+
   /// Multiplies for as many of the streams as go together.
   ///
   /// - Returns: How many.
   @inline(__always)
-  func multiplyTogether(
+  private func multiplyTogether(
     _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>, _ streams: Int,
     from x: Int, to y: Int
   ) -> Int {
@@ -169,12 +217,12 @@ private struct Panels {
     let (x0, x1, x2) = (blocks[0] + x, blocks[1] + x, blocks[2] + x)
     let (x3, x4, x5) = (blocks[3] + x, blocks[4] + x, blocks[5] + x)
     let to = y &+ at
-    func start(_ stream: Int) -> Lanes16 {
+    func sum(_ stream: Int) -> Lanes16 {
       if let bias { Lanes16(bias + at) } else { Lanes16(Input(blocks[stream] + to)) }
     }
-    var (s0, s1, s2, s3, s4, s5) = (start(0), start(1), start(2), start(3), start(4), start(5))
+    var (s0, s1, s2, s3, s4, s5) = (sum(0), sum(1), sum(2), sum(3), sum(4), sum(5))
     for column in 0..<columns {
-      let w = Lanes16(p)
+      let w = Element.column(p)
       s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
       s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
       s2 = Lanes16.fma(w, Lanes16(repeating: x2[column]), s2)
@@ -200,12 +248,12 @@ private struct Panels {
     let at = 16 &* panel
     let (x0, x1, x2, x3) = (blocks[0] + x, blocks[1] + x, blocks[2] + x, blocks[3] + x)
     let to = y &+ at
-    func start(_ stream: Int) -> Lanes16 {
+    func sum(_ stream: Int) -> Lanes16 {
       if let bias { Lanes16(bias + at) } else { Lanes16(Input(blocks[stream] + to)) }
     }
-    var (s0, s1, s2, s3) = (start(0), start(1), start(2), start(3))
+    var (s0, s1, s2, s3) = (sum(0), sum(1), sum(2), sum(3))
     for column in 0..<columns {
-      let w = Lanes16(p)
+      let w = Element.column(p)
       s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
       s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
       s2 = Lanes16.fma(w, Lanes16(repeating: x2[column]), s2)
@@ -227,12 +275,12 @@ private struct Panels {
     let at = 16 &* panel
     let (x0, x1) = (blocks[0] + x, blocks[1] + x)
     let to = y &+ at
-    func start(_ stream: Int) -> Lanes16 {
+    func sum(_ stream: Int) -> Lanes16 {
       if let bias { Lanes16(bias + at) } else { Lanes16(Input(blocks[stream] + to)) }
     }
-    var (s0, s1) = (start(0), start(1))
+    var (s0, s1) = (sum(0), sum(1))
     for column in 0..<columns {
-      let w = Lanes16(p)
+      let w = Element.column(p)
       s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
       s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
       p += pitch

@@ -6,15 +6,25 @@ extension Loops {
   ) {
     for stream in 0..<streams.count {
       let block = streams.blocks[stream]
-      let (a, g, h) = (Input(block + input), Input(block + hidden), block + state)
+      let (a, g, h) = (block + input, block + hidden, block + state)
+      // Gates first, candidates then: the chain from a sum through both takes 150 cycles, and the
+      // processor looks ahead over few such units at a time. What is kept takes the places of r,
+      // whose end may reach into z's beginning: that has been read by then.
       var i = 0
       while i < units {
-        let (r, z) = (i, i &+ units)
+        let z = i &+ units
         let n = z &+ units
-        let reset = Exponential.gate(Lanes8(a + r) + Lanes8(g + r))
-        let update = Exponential.gate(Lanes8(a + z) + Lanes8(g + z))
-        let candidate = HyperbolicTangent.value(
-          Lanes8.fma(reset, Lanes8(g + n), Lanes8(a + n)))
+        let reset = Exponential.gate(Lanes8(Input(a + i)) + Lanes8(Input(g + i)))
+        let update = Exponential.gate(Lanes8(Input(a + z)) + Lanes8(Input(g + z)))
+        let sum = Lanes8.fma(reset, Lanes8(Input(g + n)), Lanes8(Input(a + n)))
+        update.store(a + i)
+        sum.store(g + i)
+        i &+= 8
+      }
+      i = 0
+      while i < units {
+        let update = Lanes8(Input(a + i))
+        let candidate = HyperbolicTangent.value(Lanes8(Input(g + i)))
         Lanes8.fma(
           Lanes8(repeating: 1) - update, candidate, update * Lanes8(Input(h + i))
         ).store(h + i)
@@ -32,10 +42,14 @@ extension Loops {
         let input = Exponential.gate(Lanes8(a + i))
         let forget = Exponential.gate(Lanes8(a + (i &+ units)))
         let candidate = HyperbolicTangent.value(Lanes8(a + (i &+ 2 &* units)))
+        Lanes8.fma(forget, Lanes8(Input(c + i)), input * candidate).store(c + i)
+        i &+= 8
+      }
+      // By themselves, for the reason that a GRU's candidates are.
+      i = 0
+      while i < units {
         let output = Exponential.gate(Lanes8(a + (i &+ 3 &* units)))
-        let next = Lanes8.fma(forget, Lanes8(Input(c + i)), input * candidate)
-        next.store(c + i)
-        (output * HyperbolicTangent.value(next)).store(h + i)
+        (output * HyperbolicTangent.value(Lanes8(Input(c + i)))).store(h + i)
         i &+= 8
       }
     }

@@ -13,7 +13,7 @@ struct CepstralTransform: ~Copyable {
   private let bins: Int
   private let count: Int
   private let usesEnergy: Bool
-  private let matrix: FloatBuffer
+  private let matrix: PanelBuffer
   private let bias: FloatBuffer
   private let coefficients: FloatBuffer
 
@@ -25,10 +25,9 @@ struct CepstralTransform: ~Copyable {
       let weight = Self.weight(k, lifter: Double(cepstra.lifter))
       return (0..<bins).map { n in Float(weight * Self.cosine(k, n, bins: bins)) }
     }
-    matrix = FloatBuffer(count: PanelLayout.packedCount(rows: count, columns: bins))
-    PanelLayout.pack(rows, rows: count, columns: bins, into: matrix.pointer)
-    bias = FloatBuffer(count: PanelLayout.paddedRows(count))
-    coefficients = FloatBuffer(count: PanelLayout.paddedRows(count))
+    matrix = PanelBuffer(rows, rows: count, columns: bins)
+    bias = FloatBuffer(count: PanelMatrix.paddedRows(count))
+    coefficients = FloatBuffer(count: PanelMatrix.paddedRows(count))
   }
 
   /// Row k, column n of the orthonormal DCT-II.
@@ -50,8 +49,7 @@ struct CepstralTransform: ~Copyable {
   /// - Returns: The coefficients, valid until the next call; no magnitude is above 1e30.
   func apply(_ row: UnsafePointer<Float>, frameEnergy: Float) -> UnsafeMutablePointer<Float> {
     let result = coefficients.pointer
-    kernels.multiply(
-      matrix.pointer, row, plus: bias.pointer, into: result, rows: count, columns: bins)
+    kernels.multiply(matrix.matrix, row, plus: bias.pointer, into: result)
     RowChain.clamp(result, count: count, limit: RowChain.largestElement)
     if usesEnergy {
       result[0] = frameEnergy

@@ -16,4 +16,7 @@ public protocol KernelSet: FourierKernels, FramingKernels, ElementaryKernels, Re
 {
   /// Whether a b + c is rounded once.
   static var fusesMultiplyAdd: Bool { get }
+
+  /// Whether numbers of half precision are read as fast as floats.
+  static var readsHalves: Bool { get }
 }

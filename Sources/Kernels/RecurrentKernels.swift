@@ -11,30 +11,26 @@ public protocol RecurrentKernels {
   /// rows or streams are computed at once.
   ///
   /// - Parameters:
-  ///   - w: W, packed as `PanelLayout` says.
-  ///   - bias: b, `PanelLayout.paddedRows(rows)` long; nil to add to what stands in y.
-  ///   - rows: Rows of W.
-  ///   - columns: Columns of W.
+  ///   - w: W. The same numbers give the same bits in either precision.
+  ///   - bias: b, `PanelMatrix.paddedRows(w.rows)` long; nil to add to what stands in y.
   ///   - streams: The blocks.
-  ///   - x: Where the vector lies, `columns` long.
-  ///   - y: Where the result goes, `PanelLayout.paddedRows(rows)` long; overlaps nothing.
-  /// - Complexity: rows x columns multiply-adds a stream; allocates nothing.
+  ///   - x: Where the vector lies, `w.columns` long.
+  ///   - y: Where the result goes, `PanelMatrix.paddedRows(w.rows)` long; overlaps nothing.
+  /// - Complexity: w.rows x w.columns multiply-adds a stream; allocates nothing.
   static func multiply(
-    _ w: UnsafePointer<Float>, plus bias: UnsafePointer<Float>?, rows: Int, columns: Int,
-    in streams: StreamBlocks, from x: Int, to y: Int)
+    _ w: PanelMatrix, plus bias: UnsafePointer<Float>?, in streams: StreamBlocks, from x: Int,
+    to y: Int)
 
   /// `y = W x + b` for a single vector, to the same bits.
   ///
   /// - Parameters:
-  ///   - w: W, packed as `PanelLayout` says.
-  ///   - x: The vector, `columns` long.
-  ///   - bias: b, `PanelLayout.paddedRows(rows)` long.
-  ///   - y: Receives `PanelLayout.paddedRows(rows)` values; overlaps nothing.
-  ///   - rows: Rows of W.
-  ///   - columns: Columns of W.
+  ///   - w: W.
+  ///   - x: The vector, `w.columns` long.
+  ///   - bias: b, `PanelMatrix.paddedRows(w.rows)` long.
+  ///   - y: Receives `PanelMatrix.paddedRows(w.rows)` values; overlaps nothing.
   static func multiply(
-    _ w: UnsafePointer<Float>, _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
-    into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int)
+    _ w: PanelMatrix, _ x: UnsafePointer<Float>, plus bias: UnsafePointer<Float>,
+    into y: UnsafeMutablePointer<Float>)
 
   /// One step of a GRU from the two sets of sums, in PyTorch's formulation.
   ///
@@ -44,8 +40,8 @@ public protocol RecurrentKernels {
   ///
   /// - Parameters:
   ///   - streams: The blocks.
-  ///   - input: Where a lies, three times `units`.
-  ///   - hidden: Where g lies, three times `units`.
+  ///   - input: Where a lies, three times `units`; overwritten.
+  ///   - hidden: Where g lies, three times `units`; overwritten.
   ///   - state: Where h lies, replaced by h'. Written up to the next multiple of eight.
   ///   - units: Width of the layer.
   static func gru(in streams: StreamBlocks, input: Int, hidden: Int, state: Int, units: Int)
@@ -113,63 +109,5 @@ public struct StreamBlocks {
   public init(_ blocks: UnsafePointer<UnsafeMutablePointer<Float>>, count: Int) {
     self.blocks = blocks
     self.count = count
-  }
-}
-
-/// How a matrix is packed for `RecurrentKernels.multiply`: in panels of sixteen rows, four of which
-/// lie together.
-///
-/// Four panels hold their columns one after the other, `w[four panels][column][4][16]`, so that a
-/// product with one vector reads its weights in one run; the last, fewer than four, are each by
-/// themselves, `w[panel][column][16]`.
-public enum PanelLayout {
-  /// Rows of a panel.
-  public static let panelRows = 16
-  /// Panels that lie together.
-  public static let together = 4
-
-  /// Floats that `rows` x `columns` take when packed.
-  ///
-  /// - Parameters:
-  ///   - rows: Rows of the matrix.
-  ///   - columns: Columns of the matrix.
-  /// - Returns: The size of the packed matrix, the last panel filled up with zeros.
-  public static func packedCount(rows: Int, columns: Int) -> Int {
-    paddedRows(rows) * columns
-  }
-
-  /// `rows` rounded up to whole panels.
-  ///
-  /// - Parameter rows: Rows of the matrix.
-  /// - Returns: The length that a result must have room for.
-  public static func paddedRows(_ rows: Int) -> Int {
-    (rows + panelRows - 1) / panelRows * panelRows
-  }
-
-  /// Packs a row-major matrix.
-  ///
-  /// - Parameters:
-  ///   - source: The matrix, row major.
-  ///   - rows: Its rows.
-  ///   - columns: Its columns.
-  ///   - packed: Receives `packedCount(rows:columns:)` floats.
-  public static func pack(
-    _ source: UnsafePointer<Float>, rows: Int, columns: Int,
-    into packed: UnsafeMutablePointer<Float>
-  ) {
-    let panels = paddedRows(rows) / panelRows
-    var place = packed
-    var panel = 0
-    while panel < panels {
-      let width = (panel + together <= panels ? together : 1) * panelRows
-      for column in 0..<columns {
-        for lane in 0..<width {
-          let row = panel * panelRows + lane
-          place[lane] = row < rows ? source[row * columns + column] : 0
-        }
-        place += width
-      }
-      panel += width / panelRows
-    }
   }
 }

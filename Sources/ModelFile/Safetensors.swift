@@ -7,7 +7,8 @@ import StreamingAttention
 ///                                       {"NAME": {"dtype": "F32", "shape": [192, 48],
 ///                                                 "data_offsets": [0, 36864]}, ...}
 ///
-/// The elements lie one tensor after the other without gaps, as the format demands, so no byte
+/// Elements are floats (F32) or numbers of half precision (F16), which become floats of the same
+/// value. They lie one tensor after the other without gaps, as the format demands, so no byte
 /// of the file is without meaning.
 package struct Safetensors {
   /// Most bytes of a file: far more than a model that keeps up with speech can have; a wrong path
@@ -110,7 +111,16 @@ package struct Safetensors {
 
 /// What the header says about a tensor, once it can be believed.
 private struct Entry {
+  /// What an element is, by the format's names.
+  private enum Element: String, CaseIterable {
+    case single = "F32"
+    case half = "F16"
+
+    var bytes: Int { self == .single ? 4 : 2 }
+  }
+
   let name: String
+  private let element: Element
   let shape: [Int]
   let begin: Int
   let end: Int
@@ -126,9 +136,12 @@ private struct Entry {
     let fields = try Fields(
       member.value, at: "header.\(member.name)", required: ["dtype", "shape", "data_offsets"])
     let type = try fields.text("dtype")
-    guard type == "F32" else {
-      throw .tensor(name: name, found: "has elements of type \(legible(type))", expected: "F32")
+    guard let element = Element(rawValue: type) else {
+      throw .tensor(
+        name: name, found: "has elements of type \(legible(type))",
+        expected: Element.allCases.map(\.rawValue).joined(separator: " or "))
     }
+    self.element = element
     shape = try fields.naturals("shape")
     let offsets = try fields.naturals("data_offsets")
     guard shape.count <= Safetensors.mostAxes else {
@@ -142,7 +155,7 @@ private struct Entry {
         expected: "a place within the \(elements) bytes of elements")
     }
     (begin, end) = (offsets[0], offsets[1])
-    var size: Int? = 4
+    var size: Int? = element.bytes
     for length in shape {
       let (product, overflows) = (size ?? 0).multipliedReportingOverflow(by: length)
       size = overflows || size == nil ? nil : product
@@ -150,17 +163,21 @@ private struct Entry {
     guard size == end - begin else {
       let text = shape.isEmpty ? "a single number" : shape.map(String.init).joined(separator: "x")
       throw .tensor(
-        name: name, found: "has \(end - begin) bytes", expected: "4 for each element of \(text)")
+        name: name, found: "has \(end - begin) bytes",
+        expected: "\(element.bytes) for each element of \(text)")
     }
   }
 
   func tensor(from elements: ArraySlice<UInt8>) throws(ModelFault) -> Tensor {
-    let count = (end - begin) / 4
+    let count = (end - begin) / element.bytes
     let values = elements.withUnsafeBytes { raw in
-      (0..<count).map { i in
-        Float(
-          bitPattern: UInt32(
-            littleEndian: raw.loadUnaligned(fromByteOffset: begin + 4 * i, as: UInt32.self)))
+      func bits<Bits: FixedWidthInteger & BitwiseCopyable>(_ i: Int, as type: Bits.Type) -> Bits {
+        Bits(
+          littleEndian: raw.loadUnaligned(fromByteOffset: begin + element.bytes * i, as: type))
+      }
+      return switch element {
+      case .single: (0..<count).map { Float(bitPattern: bits($0, as: UInt32.self)) }
+      case .half: (0..<count).map { Float(Float16(bitPattern: bits($0, as: UInt16.self))) }
       }
     }
     if let index = values.firstIndex(where: { !$0.isFinite }) {
@@ -177,8 +194,11 @@ extension Safetensors {
   /// - Parameters:
   ///   - tensors: Tensors by name.
   ///   - metadata: Texts by name.
+  ///   - halves: Whether tensors of two axes and more are rounded to half precision.
   /// - Returns: A file that `init` reads back.
-  static func bytes(tensors: [String: Tensor], metadata: [String: String]) -> [UInt8] {
+  static func bytes(
+    tensors: [String: Tensor], metadata: [String: String], halves: Bool = false
+  ) -> [UInt8] {
     var members = [
       JSON.Member(
         "__metadata__",
@@ -187,14 +207,19 @@ extension Safetensors {
     var elements: [UInt8] = []
     for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
       let begin = elements.count
+      let isHalf = halves && tensor.shape.count >= 2
       for value in tensor.values {
-        withUnsafeBytes(of: value.bitPattern.littleEndian) { elements += $0 }
+        if isHalf {
+          withUnsafeBytes(of: Float16(value).bitPattern.littleEndian) { elements += $0 }
+        } else {
+          withUnsafeBytes(of: value.bitPattern.littleEndian) { elements += $0 }
+        }
       }
       members.append(
         .init(
           name,
           .object([
-            .init("dtype", .string("F32")),
+            .init("dtype", .string(isHalf ? "F16" : "F32")),
             .init("shape", .array(tensor.shape.map { .number("\($0)") })),
             .init("data_offsets", .array([.number("\(begin)"), .number("\(elements.count)")])),
           ])))

@@ -10,9 +10,11 @@ extension ModelFile {
   /// - Parameters:
   ///   - document: Everything but the weights.
   ///   - random: Where the weights come from.
+  ///   - halves: Whether the matrices are of half precision.
   /// - Returns: A file that `init(bytes:name:)` reads.
   package static func synthetic(
-    _ document: ModelDocument, using random: inout some RandomNumberGenerator
+    _ document: ModelDocument, using random: inout some RandomNumberGenerator,
+    halves: Bool = false
   ) -> [UInt8] {
     var tensors: [String: Tensor] = [:]
     for (name, shape) in document.architecture.tensorShapes {
@@ -28,11 +30,14 @@ extension ModelFile {
     let length = document.input.rowLength
     tensors["feature.mean"] = Tensor(shape: [length], values: Array(repeating: 0, count: length))
     tensors["feature.scale"] = Tensor(shape: [length], values: Array(repeating: 1, count: length))
-    return file(document.json, tensors: tensors)
+    return file(document.json, tensors: tensors, halves: halves)
   }
 
-  /// The bytes of a file with any document and tensors, right or wrong.
-  package static func file(_ document: JSON, tensors: [String: Tensor]) -> [UInt8] {
-    Safetensors.bytes(tensors: tensors, metadata: ["attnd": document.text])
+  /// The bytes of a file with any document and tensors, right or wrong; matrices rounded to half
+  /// precision if `halves`.
+  package static func file(
+    _ document: JSON, tensors: [String: Tensor], halves: Bool = false
+  ) -> [UInt8] {
+    Safetensors.bytes(tensors: tensors, metadata: ["attnd": document.text], halves: halves)
   }
 }

@@ -72,6 +72,10 @@ public final class Parameters: Sendable {
   /// Number of weights in the tensors.
   public let weightCount: Int
 
+  /// Whether all matrices hold nothing but numbers of half precision, and so take 16 bits an element
+  /// where the processor reads those.
+  public let hasHalfMatrices: Bool
+
   let network: Network
 
   /// The largest weight that is accepted.
@@ -101,6 +105,7 @@ public final class Parameters: Sendable {
     network = try Network(architecture, from: &shelf)
     try shelf.end()
     weightCount = shelf.taken
+    hasHalfMatrices = shelf.matricesAreHalf
   }
 }
 
@@ -109,6 +114,8 @@ struct TensorShelf {
   private var remaining: [String: Tensor]
   /// Elements that have been taken.
   private(set) var taken = 0
+  /// Whether what has been taken of two axes and more fits half precision.
+  private(set) var matricesAreHalf = true
 
   init(tensors: [String: Tensor]) { remaining = tensors }
 
@@ -131,6 +138,9 @@ struct TensorShelf {
       throw .tooLarge(tensor: name, index: index, found: value)
     }
     taken += tensor.values.count
+    if shape.count >= 2, matricesAreHalf {
+      matricesAreHalf = PanelMatrix.fitsHalf(tensor.values)
+    }
     return tensor.values
   }
 

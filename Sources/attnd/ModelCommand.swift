@@ -33,7 +33,8 @@ struct ModelCommand: ParsableCommand {
       [
         "\(model.name)",
         "  digest      \(model.digest)",
-        "  weights     \(model.parameters.weightCount)",
+        "  weights     \(model.parameters.weightCount)"
+          + (model.parameters.hasHalfMatrices ? ", matrices of half precision" : ""),
         "",
       ] + input(model) + [""] + network(model) + [""] + keywords(model) + [""]
       + provenance(model.provenance)
@@ -160,6 +161,7 @@ struct ModelCommand: ParsableCommand {
       json.field("name", model.name)
       json.field("digest", model.digest)
       json.field("weights", model.parameters.weightCount)
+      json.field("half_precision", model.parameters.hasHalfMatrices)
       json.field("rate", model.sampleRate)
       json.field("hop", model.input.hop)
       json.field("bins", model.input.rowLength)

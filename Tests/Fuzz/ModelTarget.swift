@@ -123,7 +123,9 @@ private func seeds() -> [[UInt8]] {
     document.architecture.output = .linear
     documents.append(document)
   }
-  return documents.map { ModelFile.synthetic($0, using: &random) }
+  return documents.enumerated().map { i, document in
+    ModelFile.synthetic(document, using: &random, halves: i % 2 == 1)
+  }
 }
 
 private let base = ModelDocument(
@@ -207,7 +209,8 @@ private func changeDocument(
   if Bool.random(using: &random), let document = try? ModelDocument(json),
     document.architecture.tensorShapes.allSatisfy({ $0.shape.reduce(1, *) < 1 << 10 })
   {
-    return ModelFile.synthetic(document, using: &random)
+    let halves = Bool.random(using: &random)
+    return ModelFile.synthetic(document, using: &random, halves: halves)
   }
   members[metadata].value = .object([.init("attnd", .string(json.text))])
   return container(Array(JSON.object(members).text.utf8), elements)

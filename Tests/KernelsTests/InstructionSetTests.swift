@@ -34,12 +34,9 @@ struct InstructionSetTests {
     // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, whose last bit rounding takes away.
     let x = [Float](repeating: 1 + 0x1p-12, count: 9)
     let y = FloatBuffer([Float](repeating: -1 - 0x1p-11, count: 16))
-    let w = FloatBuffer(count: PanelLayout.packedCount(rows: 9, columns: 1))
-    withPointers(x, x) { column, vector in
-      PanelLayout.pack(column, rows: 9, columns: 1, into: w.pointer)
-      set.kernels.multiply(
-        w.pointer, vector, plus: y.pointer, into: y.pointer, rows: 9, columns: 1)
-    }
+    let w = PanelBuffer(x, rows: 9, columns: 1)
+    let vector = FloatBuffer(x)
+    set.kernels.multiply(w.matrix, vector.pointer, plus: y.pointer, into: y.pointer)
     let expected: Float = set.kernels.fusesMultiplyAdd ? 0x1p-24 : 0
     #expect(y.elements.prefix(9).allSatisfy { $0 == expected }, "\(Array(y.elements))")
   }

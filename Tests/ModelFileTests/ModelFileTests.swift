@@ -71,6 +71,25 @@ struct ModelFileTests {
     #expect(model.input.sampleRate == 16_000)
   }
 
+  @Test("Matrices of half precision are read as floats of the same value")
+  func halves() throws {
+    var (random, again) = (SplitMix64(seed: 5), SplitMix64(seed: 5))
+    let floats = ModelFile.synthetic(Sample.elaborate, using: &random)
+    let bytes = ModelFile.synthetic(Sample.elaborate, using: &again, halves: true)
+    #expect(bytes.count < floats.count)
+    let half = try ModelFile(bytes: bytes, name: "half")
+    #expect(half.parameters.hasHalfMatrices)
+    #expect(try !ModelFile(bytes: floats, name: "floats").parameters.hasHalfMatrices)
+    let (read, whole) = (try Safetensors(bytes).tensors, try Safetensors(floats).tensors)
+    #expect(read.keys == whole.keys)
+    for (name, tensor) in read {
+      let values = whole[name]?.values ?? []
+      #expect(
+        tensor.values == (tensor.shape.count < 2 ? values : values.map { Float(Float16($0)) }),
+        "\(name)")
+    }
+  }
+
   @Test("A model has as many means and scales as its front end's rows have elements")
   func elaborateFrontEnd() throws {
     let model = try ModelFile(bytes: Sample.bytes(Sample.elaborate), name: "small")

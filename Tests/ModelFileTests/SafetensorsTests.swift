@@ -90,7 +90,7 @@ struct SafetensorsTests {
       ),
       (
         #""a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}"#, 4,
-        "tensor a has elements of type BF16, expected F32"
+        "tensor a has elements of type BF16, expected F32 or F16"
       ),
       (
         #""a": {"dtype": "F32", "shape": [2], "data_offsets": [4]}"#, 4,
@@ -133,6 +133,33 @@ struct SafetensorsTests {
     #expect(
       throws: ModelFault.tensor(name: "a", found: "has \(value) at element 1", expected: "a number")
     ) { try Safetensors(bytes) }
+  }
+
+  @Test("Half precision becomes floats of the same value, at any byte")
+  func halves() throws {
+    func entry(_ name: String, _ type: String, _ shape: String, _ begin: Int, _ end: Int) -> String
+    {
+      #""\#(name)": {"dtype": "\#(type)", "shape": \#(shape), "data_offsets": [\#(begin), \#(end)]}"#
+    }
+    let header =
+      "{" + entry("a", "F16", "[5]", 0, 10) + "," + entry("b", "F32", "[1]", 10, 14) + "}"
+    let elements: [UInt8] = [0, 0x3C, 0, 0xC0, 1, 0, 0xFF, 0x7B, 0, 0x80, 0, 0, 0x40, 0x40]
+    let file = try Safetensors(Sample.container(header, elements: elements))
+    #expect(
+      file.tensors["a"]?.values.map(\.bitPattern)
+        == ([1, -2, 0x1p-24, 65504, -0.0] as [Float]).map(\.bitPattern))
+    #expect(file.tensors["b"]?.values == [3])
+    #expect(
+      complaint("{" + entry("a", "F16", "[2]", 0, 3) + "}", elements: 3)
+        == "tensor a has 3 bytes, expected 2 for each element of 2")
+    for (bits, text) in [(UInt8(0x7C), "inf"), (0xFC, "-inf"), (0x7E, "nan")] {
+      let bytes = Sample.container(
+        "{" + entry("a", "F16", "[2]", 0, 4) + "}", elements: [0, 0, 0, bits])
+      #expect(
+        throws: ModelFault.tensor(
+          name: "a", found: "has \(text) at element 1", expected: "a number")
+      ) { try Safetensors(bytes) }
+    }
   }
 
   @Test("A header is read up to its longest, and refused one byte past it")

@@ -2,7 +2,8 @@ import StreamingAttention
 import TestSupport
 
 extension Architecture {
-  /// Tensors of the right shapes, uniform in -scale ..< scale.
+  /// Tensors of the right shapes, uniform in -scale ..< scale; half of the matrices hold numbers of
+  /// half precision only, which are packed otherwise.
   ///
   /// The recurrent weights of a vanilla cell are uniform in no more than +-1 / sqrt(units), which
   /// gives a spectral radius of 0.6: with one above 1 a ReLU grows without bound and a tanh makes
@@ -12,11 +13,12 @@ extension Architecture {
     for (name, shape) in tensorShapes {
       let recurrent = name.hasPrefix("encoder.") ? encoder : decoder
       let isFeedback = name.contains(".weight_hh_l") && recurrent.cell.gates == 1
+      let values = random.floats(
+        shape.reduce(1, *),
+        scale: isFeedback ? min(scale, 1 / Float(recurrent.units).squareRoot()) : scale)
+      let isHalf = shape.count >= 2 && Bool.random(using: &random)
       tensors[name] = Tensor(
-        shape: shape,
-        values: random.floats(
-          shape.reduce(1, *),
-          scale: isFeedback ? min(scale, 1 / Float(recurrent.units).squareRoot()) : scale))
+        shape: shape, values: isHalf ? values.map { Float(Float16($0)) } : values)
     }
     return tensors
   }

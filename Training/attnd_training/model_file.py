@@ -61,6 +61,13 @@ def read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         return metadata, {name: file.get_tensor(name) for name in file.keys()}
 
 
+def network_configuration(document: dict) -> Configuration:
+    """As much of a recipe as a model file holds: enough for the network, not for training."""
+    empty = dict.fromkeys(["recordings", "streams", "loss", "optimiser", "thresholds"], {})
+    own = ("name", "keywords", "front_end", "architecture", "detector", "reset")
+    return Configuration(seed=0, phases=[], **empty, **{name: document[name] for name in own})
+
+
 def read_network(path: Path, configuration: Configuration) -> KeywordNetwork:
     _, tensors = read(path)
     network = KeywordNetwork(configuration)

@@ -17,7 +17,8 @@ enum MachineBenchmark {
 
 /// What StreamingAttention is timed at.
 enum NetworkBenchmarks {
-  /// Encoders of two layers, a stream alone and sixteen together.
+  /// Encoders of two layers, a stream alone and sixteen together; once more with weights of half
+  /// precision.
   static func encoders() throws -> [Benchmark] {
     let shapes: [(cell: Architecture.Cell, units: Int)] = [
       (.gru, 64), (.gru, 128), (.lstm, 64), (.lstm, 128), (.rnnTanh, 64),
@@ -26,8 +27,12 @@ enum NetworkBenchmarks {
       let shape = Architecture.Recurrent(cell: cell, layers: 2, units: units)
       let name = "encoder.\(cell.rawValue).40-\(units)x2"
       let operations = 2 * cell.gates * units * (40 + 3 * units)
-      return try [("step", 1), ("batch16", 16)].map { suffix, streams in
-        let bench = try EncoderBench(shape, streams: streams)
+      let variants = [
+        ("step", 1, false), ("batch16", 16, false), ("half.step", 1, true),
+        ("half.batch16", 16, true),
+      ]
+      return try variants.map { suffix, streams, rounds in
+        let bench = try EncoderBench(shape, streams: streams, halfPrecision: rounds)
         return Benchmark(
           name: "\(name).\(suffix)", per: "step", amount: streams, operations: operations
         ) { count in
@@ -62,14 +67,18 @@ enum NetworkBenchmarks {
 private final class EncoderBench {
   private var sequence: RecurrentSequence
 
-  init(_ shape: Architecture.Recurrent, streams: Int) throws(ParametersError) {
+  init(
+    _ shape: Architecture.Recurrent, streams: Int, halfPrecision: Bool
+  ) throws(ParametersError) {
     let inputs = 40
     let rows = shape.cell.gates * shape.units
     var tensors: [String: Tensor] = [:]
     // As PyTorch begins: uniform, within 1 / sqrt(units).
     let bound = 1 / Float(shape.units).squareRoot()
     func tensor(_ size: [Int]) -> Tensor {
-      let values = FeatureBenchmarks.noise(size.reduce(1, *)).map { bound * $0 }
+      let values = FeatureBenchmarks.noise(size.reduce(1, *)).map { value in
+        halfPrecision ? Float(Float16(bound * value)) : bound * value
+      }
       return Tensor(shape: size, values: values)
     }
     for layer in 0..<shape.layers {
