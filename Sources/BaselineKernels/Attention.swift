@@ -8,21 +8,13 @@ extension Loops {
     let factors = Lanes8(repeating: factor)
     var key = keys
     var row = 0
-    while row &+ 8 <= rows {
-      let scores = Softmax.dotScores(query, key, stride: stride, last: 7, count: count)
+    // The last few as eight, too: how many are left is new at every step of a ring, and a branch
+    // that nobody can foresee costs more than a key.
+    while row < rows {
+      let scores = Softmax.dotScores(query, key, stride: stride, count: count)
       Softmax.bounded(scores * factors).store(z + row)
       key += 8 &* stride
       row &+= 8
-    }
-    guard row < rows else { return }
-    // The last few as eight, too, the last of them more than once: a row by itself would wait for
-    // its own sums.
-    let left = rows &- row
-    let scores = Softmax.dotScores(query, key, stride: stride, last: left &- 1, count: count)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 8) { memory in
-      guard let rest = memory.baseAddress else { return }
-      Softmax.bounded(scores * factors).store(rest)
-      for i in 0..<left { z[row &+ i] = rest[i] }
     }
   }
 
@@ -150,12 +142,10 @@ extension Loops {
 
 /// The parts of a softmax over some rows.
 private enum Softmax {
-  /// The products of q and eight rows; behind the `last`, counted from 0, that of the last.
+  /// The products of q and eight rows.
   @inline(__always)
-  static func dotScores(
-    _ query: Input, _ keys: Input, stride: Int, last: Int, count: Int
-  ) -> Lanes8 {
-    func row(_ i: Int) -> Input { keys + (i < last ? i : last) &* stride }
+  static func dotScores(_ query: Input, _ keys: Input, stride: Int, count: Int) -> Lanes8 {
+    func row(_ i: Int) -> Input { keys + i &* stride }
     let (p0, p1, p2, p3) = (row(0), row(1), row(2), row(3))
     let (p4, p5, p6, p7) = (row(4), row(5), row(6), row(7))
     let zero = Lanes8(repeating: 0)
@@ -191,21 +181,24 @@ private enum Softmax {
     return 0x1p20 < low ? 0x1p20 : low
   }
 
+  /// The lanes of `a` that belong to rows, `left` or more of them; those of `b` behind.
+  @inline(__always)
+  private static func within(_ left: Int, _ a: Lanes8, else b: Lanes8) -> Lanes8 {
+    Lanes8.select(
+      Lanes8(0, 1, 2, 3, 4, 5, 6, 7), lessThan: Lanes8(repeating: Float(left)), a, else: b)
+  }
+
   /// Exponentials as mantissa and exponent; the last few as eight, too.
   ///
   /// - Returns: The largest exponent.
   @inline(__always)
   static func split(_ z: Input, _ rows: Int, _ weights: Output, _ exponents: Output) -> Float {
     var largest = Lanes8(repeating: -0x1p22)
+    // What follows the last score has no meaning: it is the last one once more, here.
+    let last = Lanes8(repeating: z[rows &- 1])
     var i = 0
     while i < rows {
-      if i &+ 8 > rows {
-        // What follows the last score has no meaning: it is the last one once more, here.
-        for j in i..<i &+ 8 { weights[j] = z[j < rows ? j : rows &- 1] }
-      } else {
-        Lanes8(z + i).store(weights + i)
-      }
-      let (mantissa, shifted) = Exponential.split(Lanes8(Input(weights + i)))
+      let (mantissa, shifted) = Exponential.split(within(rows &- i, Lanes8(z + i), else: last))
       let n = shifted - Exponential.magic
       mantissa.store(weights + i)
       n.store(exponents + i)
@@ -226,14 +219,10 @@ private enum Softmax {
     var sum = Lanes8(repeating: 0)
     var i = 0
     while i < rows {
-      var weight = Exponential.scaled(
+      let weight = Exponential.scaled(
         Lanes8(Input(weights + i)), byPowerOfTwo: Lanes8(Input(exponents + i)) - scale)
       weight.store(weights + i)
-      if i &+ 8 > rows {
-        for j in rows..<i &+ 8 { weights[j] = 0 }
-        weight = Lanes8(Input(weights + i))
-      }
-      sum = sum + weight
+      sum = sum + within(rows &- i, weight, else: Lanes8(repeating: 0))
       i &+= 8
     }
     return sum.sum

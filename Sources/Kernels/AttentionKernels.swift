@@ -13,12 +13,13 @@ public protocol AttentionKernels {
   ///
   /// - Parameters:
   ///   - query: q.
-  ///   - keys: The first key.
+  ///   - keys: The first key. Memory can be read, and holds numbers, up to `rows` rounded up to a
+  ///     multiple of eight.
   ///   - stride: Floats from one key to the next.
   ///   - rows: How many keys.
   ///   - count: Elements of a key, a multiple of eight.
   ///   - factor: What every score is multiplied by.
-  ///   - z: Receives the scores.
+  ///   - z: Receives the scores, and up to the next multiple of eight what has no meaning.
   static func dotScores(
     _ query: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, stride: Int, rows: Int,
     count: Int, factor: Float, into z: UnsafeMutablePointer<Float>)
@@ -40,7 +41,7 @@ public protocol AttentionKernels {
   /// Adds softmax-weighted values to a sum: `s += exp(z_i)`, `y += exp(z_i) v_i`, in this order.
   ///
   /// - Parameters:
-  ///   - z: The scores, within -2^20 ... 2^20.
+  ///   - z: The scores, within -2^20 ... 2^20; read up to the next multiple of eight.
   ///   - values: The first value.
   ///   - stride: Floats from one value to the next.
   ///   - rows: How many values, at most `SoftmaxSum.mostRows`.

@@ -44,7 +44,8 @@ struct AttentionStage: Sendable {
     query = plan.place(weights.query.paddedRows)
     key = plan.place(weights.key?.paddedRows ?? weights.query.paddedRows)
     value = weights.value.map { plan.place($0.paddedRows) } ?? key
-    stepScores = plan.place(weights.shape.heads)
+    // A score is written with seven more behind it.
+    stepScores = plan.place(weights.shape.heads + 7)
     zeros = plan.place(weights.shape.keyStride)
   }
 

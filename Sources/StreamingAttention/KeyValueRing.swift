@@ -13,11 +13,14 @@ import Kernels
 /// of the largest exponent so far, a power of two (`AttentionKernels`).
 struct KeyValueRing: ~Copyable {
   private let shape: AttentionShape
-  /// [window][heads][key stride]; empty when no score looks back at keys.
+  /// [window + 7][heads][key stride], zeros behind the window, since scores are made eight at a
+  /// time; empty when no score looks back at keys.
   private let keys: FloatBuffer
   /// [window][heads][value stride]; empty when the value is the key.
   private let values: FloatBuffer
   /// [heads][window], the first `span` of each: z, oldest step first.
+  ///
+  /// Room for seven follows.
   private let scores: FloatBuffer
   private let sum: FloatBuffer
 
@@ -27,10 +30,11 @@ struct KeyValueRing: ~Copyable {
   init(_ shape: AttentionShape) {
     self.shape = shape
     let window = shape.score.dependsOnQuery ? shape.window : 0
-    keys = FloatBuffer(count: window * shape.heads * shape.keyStride)
+    let rest = window > 0 ? 7 : 0
+    keys = FloatBuffer(count: (window + rest) * shape.heads * shape.keyStride)
     values = FloatBuffer(
       count: shape.value == .key ? 0 : window * shape.heads * shape.valueStride)
-    scores = FloatBuffer(count: shape.heads * window)
+    scores = FloatBuffer(count: shape.heads * window + rest)
     sum = FloatBuffer(count: shape.valueStride)
   }
 
