@@ -37,24 +37,27 @@ extension Loops {
   }
 
   package static func addAttended(
-    _ z: UnsafePointer<Float>, _ values: UnsafePointer<Float>, stride: Int, rows: Int,
+    _ z: UnsafePointer<Float>, _ values: UnsafePointer<Float>, rows: Int,
+    then more: UnsafePointer<Float>, rows moreRows: Int, stride: Int,
     to y: UnsafeMutablePointer<Float>, count: Int, _ sum: inout SoftmaxSum
   ) {
     guard rows > 0 else { return }
+    let all = rows &+ moreRows
     let most = SoftmaxSum.mostRows
     // Temporary memory instead of an array: nothing is allocated.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 &* most) { memory in
       guard let weights = memory.baseAddress else { return }
       let exponents = weights + most
-      let largest = Softmax.split(z, rows, weights, exponents)
+      let largest = Softmax.split(z, all, weights, exponents)
       if largest > sum.exponent {
         let factor = SoftmaxSum.powerOfTwo(sum.exponent - largest)
         sum.exponent = largest
         sum.total *= factor
         scale(y, by: factor, into: y, count: count)
       }
-      sum.total += Softmax.weigh(weights, exponents, rows, against: sum.exponent)
+      sum.total += Softmax.weigh(weights, exponents, all, against: sum.exponent)
       Softmax.addWeighted(weights, values, stride, rows, to: y, count)
+      Softmax.addWeighted(weights + rows, more, stride, moreRows, to: y, count)
     }
   }
 

@@ -43,13 +43,16 @@ public protocol AttentionKernels {
   /// - Parameters:
   ///   - z: The scores, within -2^20 ... 2^20; read up to the next multiple of eight.
   ///   - values: The first value.
+  ///   - rows: How many values lie there, one or more.
+  ///   - more: Where those behind them begin.
+  ///   - moreRows: How many these are; together at most `SoftmaxSum.mostRows`.
   ///   - stride: Floats from one value to the next.
-  ///   - rows: How many values, at most `SoftmaxSum.mostRows`.
   ///   - y: The weighted sum, in and out, in the scale of `sum`.
   ///   - count: Elements of a value, a multiple of eight.
   ///   - sum: The sum of the weights and its scale.
   static func addAttended(
-    _ z: UnsafePointer<Float>, _ values: UnsafePointer<Float>, stride: Int, rows: Int,
+    _ z: UnsafePointer<Float>, _ values: UnsafePointer<Float>, rows: Int,
+    then more: UnsafePointer<Float>, rows moreRows: Int, stride: Int,
     to y: UnsafeMutablePointer<Float>, count: Int, _ sum: inout SoftmaxSum)
 
   /// `exp(z_i) = w_i 2^n_i`.
@@ -118,7 +121,7 @@ public protocol AttentionKernels {
 /// The sum of the weights of a softmax under way: `total 2^exponent`.
 public struct SoftmaxSum {
   /// Most rows that are added at a time: their keys and values stay in the nearest cache.
-  public static var mostRows: Int { 64 }
+  public static var mostRows: Int { 128 }
 
   /// The scale: the largest exponent so far.
   public var exponent: Float

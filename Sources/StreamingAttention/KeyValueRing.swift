@@ -23,6 +23,9 @@ struct KeyValueRing: ~Copyable {
   /// Room for seven follows.
   private let scores: FloatBuffer
   private let sum: FloatBuffer
+  /// Steps that are scored before their values are added: as many as the nearest cache holds of
+  /// keys that are their own values, a multiple of eight.
+  private let rowsAtOnce: Int
 
   /// Steps that have been written, all in all.
   private(set) var steps = 0
@@ -36,7 +39,12 @@ struct KeyValueRing: ~Copyable {
       count: shape.value == .key ? 0 : window * shape.heads * shape.valueStride)
     scores = FloatBuffer(count: shape.heads * window + rest)
     sum = FloatBuffer(count: shape.valueStride)
+    let fitting = Self.nearBytes / (4 * shape.heads * shape.keyStride) / 8 * 8
+    rowsAtOnce = max(8, min(fitting, SoftmaxSum.mostRows))
   }
+
+  /// What is near: most of a first-level cache of 32 KiB.
+  private static var nearBytes: Int { 27 << 10 }
 
   /// Steps in the window now: min(steps, N).
   var span: Int { min(steps, shape.window) }
@@ -64,7 +72,7 @@ struct KeyValueRing: ~Copyable {
       var softmax = SoftmaxSum()
       sum.clear()
       let at = head * shape.keyStride
-      addRuns(head, query: query + at, vector: vector + at, &softmax)
+      addWindow(head, query: query + at, vector: vector + at, &softmax)
       let factor = 1 / softmax.total
       kernels.scale(sum.pointer, by: factor, into: sum.pointer, count: shape.valueStride)
       (context + head * valueSize).update(from: sum.pointer, count: valueSize)
@@ -83,40 +91,34 @@ struct KeyValueRing: ~Copyable {
     steps += 1
   }
 
-  /// The window lies in two runs: up to the end of memory, and from its beginning.
-  private func addRuns(
+  /// Goes through the window, oldest step first, some rows at a time.
+  private func addWindow(
     _ head: Int, query: UnsafePointer<Float>, vector: UnsafePointer<Float>,
     _ softmax: inout SoftmaxSum
   ) {
-    let slot = (steps - span) % shape.window
-    let older = min(span, shape.window - slot)
-    let z = scores.pointer + head * shape.window
-    add(older, from: slot, head, query: query, vector: vector, z, &softmax)
-    add(span - older, from: 0, head, query: query, vector: vector, z + older, &softmax)
-  }
-
-  /// Scores some steps that lie side by side, and adds their values.
-  private func add(
-    _ count: Int, from slot: Int, _ head: Int, query: UnsafePointer<Float>,
-    vector: UnsafePointer<Float>, _ z: UnsafeMutablePointer<Float>, _ softmax: inout SoftmaxSum
-  ) {
     let (keyPitch, valuePitch) = (shape.heads * shape.keyStride, shape.heads * shape.valueStride)
-    var key = UnsafePointer(keys.pointer + slot * keyPitch + head * shape.keyStride)
-    var value = key
-    var valueStep = keyPitch
+    let key = UnsafePointer(keys.pointer + head * shape.keyStride)
+    var (value, valueStep) = (key, keyPitch)
     if shape.value != .key {
-      value = UnsafePointer(values.pointer + slot * valuePitch + head * shape.valueStride)
-      valueStep = valuePitch
+      (value, valueStep) = (UnsafePointer(values.pointer + head * shape.valueStride), valuePitch)
     }
+    let z = scores.pointer + head * shape.window
+    let oldest = (steps - span) % shape.window
     var done = 0
-    while done < count {
-      let rows = min(SoftmaxSum.mostRows, count - done)
-      score(rows, key, pitch: keyPitch, query: query, vector: vector, into: z + done)
+    while done < span {
+      let rows = min(rowsAtOnce, span - done)
+      let slot = (oldest + done) % shape.window
+      // Some lie at the end of memory, the others at its beginning.
+      let first = min(rows, shape.window - slot)
+      score(
+        first, key + slot * keyPitch, pitch: keyPitch, query: query, vector: vector, into: z + done)
+      if first < rows {
+        score(
+          rows - first, key, pitch: keyPitch, query: query, vector: vector, into: z + done + first)
+      }
       kernels.addAttended(
-        z + done, value, stride: valueStep, rows: rows, to: sum.pointer,
-        count: shape.valueStride, &softmax)
-      key += rows * keyPitch
-      value += rows * valueStep
+        z + done, value + slot * valueStep, rows: first, then: value, rows: rows - first,
+        stride: valueStep, to: sum.pointer, count: shape.valueStride, &softmax)
       done += rows
     }
   }
