@@ -65,6 +65,8 @@ if [ "$PYTHON" != python3 ] && ! "$PYTHON" -c 'import ray' 2>/dev/null; then
   "$PYTHON" -m pip install -q ray==2.60.0 >/dev/null 2>&1 || true
 fi
 export PYTHON
+# The reference models anew, where PyTorch is: it is too large to be installed for this alone.
+Tests/Reference/check.sh
 for script in Tests/interop/*.sh; do
   "$script" .build/release/attnd
 done
