@@ -39,15 +39,6 @@ public struct PanelMatrix {
   public static func paddedRows(_ rows: Int) -> Int {
     (rows + panelRows - 1) / panelRows * panelRows
   }
-
-  /// Whether every number is one of half precision.
-  ///
-  /// - Parameter values: The numbers.
-  /// - Returns: Whether nothing is lost by holding them in 16 bits.
-  public static func fitsHalf(_ values: [Float]) -> Bool {
-    // Most floats have more bits of mantissa, which is seen at once.
-    values.allSatisfy { $0.bitPattern & 0x1FFF == 0 && Float(Float16($0)) == $0 }
-  }
 }
 
 /// The memory of a packed matrix.
@@ -79,8 +70,8 @@ public struct PanelBuffer: ~Copyable {
       case .single:
         target.storeBytes(of: value, toByteOffset: 4 * place, as: Float.self)
       case .half:
-        target.storeBytes(
-          of: Float16(value).bitPattern, toByteOffset: 2 * place, as: UInt16.self)
+        let bits = HalfPrecision.bits(exactly: value) ?? Float16(value).bitPattern
+        target.storeBytes(of: bits, toByteOffset: 2 * place, as: UInt16.self)
       }
       place += 1
     }

@@ -25,7 +25,7 @@ final class PackedMatrix: @unchecked Sendable {
   init(_ values: [Float], rows: Int, columns: Int, bias: [Float]?) {
     precondition(bias.map { $0.count == rows } ?? true, "A bias has an element for each row")
     self.rows = rows
-    let half = kernels.readsHalves && PanelMatrix.fitsHalf(values)
+    let half = kernels.readsHalves && HalfPrecision.holds(values)
     panels = PanelBuffer(values, rows: rows, columns: columns, precision: half ? .half : .single)
     self.bias = bias.map { SharedFloats($0, count: PanelMatrix.paddedRows(rows)) }
   }

@@ -139,7 +139,7 @@ struct TensorShelf {
     }
     taken += tensor.values.count
     if shape.count >= 2, matricesAreHalf {
-      matricesAreHalf = PanelMatrix.fitsHalf(tensor.values)
+      matricesAreHalf = HalfPrecision.holds(tensor.values)
     }
     return tensor.values
   }

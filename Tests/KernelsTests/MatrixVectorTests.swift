@@ -123,7 +123,7 @@ struct MatrixVectorTests {
         // The ends of the range: subnormal numbers, the largest and the smallest normal one.
         let special: [Float] = [0x1p-24, -0x1.FF8p-15, 65504, -65504, 0x1p-14, 0, -0.0]
         for (i, value) in special.enumerated() where 5 * i < w.count { w[5 * i] = value }
-        #expect(PanelMatrix.fitsHalf(w))
+        #expect(HalfPrecision.holds(w))
         let b = random.floats(rows)
         let x = (0..<7).map { _ in random.floats(columns) }
         let expected = x.map { Self.product(w, $0, plus: b, rows: rows, set) }
@@ -146,15 +146,19 @@ struct MatrixVectorTests {
     }
   }
 
-  @Test("Numbers of half precision are told from others")
+  @Test("Every number of half precision is converted exactly, and told from others")
   func fitting() {
+    for bits in 0...UInt16.max {
+      let half = Float16(bitPattern: bits)
+      #expect(HalfPrecision.bits(exactly: Float(half)) == (half.isNaN ? nil : bits), "\(half)")
+    }
     let halves = (0...UInt16.max).map(Float16.init(bitPattern:)).filter(\.isFinite).map(Float.init)
-    #expect(PanelMatrix.fitsHalf(halves), "every finite number of half precision")
+    #expect(HalfPrecision.holds(halves), "every finite number of half precision")
     for half in halves where half != 0 {
-      #expect(!PanelMatrix.fitsHalf([half.nextUp]), "the float behind \(half)")
+      #expect(!HalfPrecision.holds([half.nextUp]), "the float behind \(half)")
     }
     for value: Float in [65520, 0x1p16, 0x1p-25, 0x1.8p-24, 0x1p-149, 0.1, .nan] {
-      #expect(!PanelMatrix.fitsHalf([1, value]), "\(value)")
+      #expect(!HalfPrecision.holds([1, value]), "\(value)")
     }
   }
 
