@@ -169,123 +169,137 @@ private struct Panels<Element: PanelElement> {
 
   @inline(never)
   func multiply(_ bias: Input?, in streams: StreamBlocks, from x: Int, to y: Int) {
-    var stream = 0
-    // A stream by itself is bound by reading the weights, streams together by multiplying: a
-    // panel's columns are read once for as many as have sums in registers.
-    while stream &+ 1 < streams.count {
-      stream &+= multiplyTogether(
-        bias, streams.blocks + stream, streams.count &- stream, from: x, to: y)
+    // A stream by itself is bound by reading the weights, streams together by multiplying: every
+    // panel serves all of them before the next is read.
+    let together = streams.count & ~1
+    if together > 0 {
+      for panel in 0..<count {
+        multiply(
+          panel, StreamPlaces(bias: bias, blocks: streams.blocks, x: x, y: y, panel: panel),
+          together)
+      }
     }
-    if stream < streams.count {
-      let block = streams.blocks[stream]
+    if together < streams.count {
+      let block = streams.blocks[together]
       multiply(bias ?? Input(block + y), Input(block + x), into: block + y)
     }
   }
 
-  /// Multiplies for as many of the streams as go together.
-  ///
-  /// - Returns: How many.
+  /// Multiplies a panel for an even number of streams, as many at a time as have their sums in
+  /// twelve registers: six, or twelve where a register holds sixteen floats.
   @inline(__always)
-  private func multiplyTogether(
-    _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>, _ streams: Int,
-    from x: Int, to y: Int
-  ) -> Int {
-    // Every panel serves all of the streams before the next is read. Six streams have their sums
-    // of a panel in twelve registers of eight, or in six of sixteen.
-    for panel in 0..<count {
-      var stream = 0
-      while stream &+ 6 <= streams {
-        six(panel, bias, blocks + stream, from: x, to: y)
-        stream &+= 6
+  private func multiply(_ panel: Int, _ first: StreamPlaces, _ streams: Int) {
+    var places = first
+    var left = streams
+    #if KERNEL_512
+      while left >= 12 {
+        multiply(panel, Both<Both<Four, Four>, Four>(places))
+        places.blocks += 12
+        left &-= 12
       }
-      if stream &+ 4 <= streams {
-        four(panel, bias, blocks + stream, from: x, to: y)
-        stream &+= 4
-      }
-      if stream &+ 2 <= streams { two(panel, bias, blocks + stream, from: x, to: y) }
+    #endif
+    while left >= 6 {
+      multiply(panel, Both<Four, Two>(places))
+      places.blocks += 6
+      left &-= 6
     }
-    return streams & ~1
+    if left == 4 {
+      multiply(panel, Four(places))
+    } else if left == 2 {
+      multiply(panel, Two(places))
+    }
   }
 
+  /// Multiplies a panel for some streams.
   @inline(__always)
-  private func six(
-    _ panel: Int, _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>,
-    from x: Int, to y: Int
-  ) {
+  private func multiply(_ panel: Int, _ start: some PanelSums) {
+    var sums = start
     var (p, pitch) = place(panel)
-    let at = 16 &* panel
-    let (x0, x1, x2) = (blocks[0] + x, blocks[1] + x, blocks[2] + x)
-    let (x3, x4, x5) = (blocks[3] + x, blocks[4] + x, blocks[5] + x)
-    let to = y &+ at
-    func sum(_ stream: Int) -> Lanes16 {
-      if let bias { Lanes16(bias + at) } else { Lanes16(Input(blocks[stream] + to)) }
-    }
-    var (s0, s1, s2, s3, s4, s5) = (sum(0), sum(1), sum(2), sum(3), sum(4), sum(5))
     for column in 0..<columns {
-      let w = Element.column(p)
-      s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
-      s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
-      s2 = Lanes16.fma(w, Lanes16(repeating: x2[column]), s2)
-      s3 = Lanes16.fma(w, Lanes16(repeating: x3[column]), s3)
-      s4 = Lanes16.fma(w, Lanes16(repeating: x4[column]), s4)
-      s5 = Lanes16.fma(w, Lanes16(repeating: x5[column]), s5)
+      sums.add(Element.column(p), column)
       p += pitch
     }
-    s0.store(blocks[0] + to)
-    s1.store(blocks[1] + to)
-    s2.store(blocks[2] + to)
-    s3.store(blocks[3] + to)
-    s4.store(blocks[4] + to)
-    s5.store(blocks[5] + to)
-  }
-
-  @inline(__always)
-  private func four(
-    _ panel: Int, _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>,
-    from x: Int, to y: Int
-  ) {
-    var (p, pitch) = place(panel)
-    let at = 16 &* panel
-    let (x0, x1, x2, x3) = (blocks[0] + x, blocks[1] + x, blocks[2] + x, blocks[3] + x)
-    let to = y &+ at
-    func sum(_ stream: Int) -> Lanes16 {
-      if let bias { Lanes16(bias + at) } else { Lanes16(Input(blocks[stream] + to)) }
-    }
-    var (s0, s1, s2, s3) = (sum(0), sum(1), sum(2), sum(3))
-    for column in 0..<columns {
-      let w = Element.column(p)
-      s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
-      s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
-      s2 = Lanes16.fma(w, Lanes16(repeating: x2[column]), s2)
-      s3 = Lanes16.fma(w, Lanes16(repeating: x3[column]), s3)
-      p += pitch
-    }
-    s0.store(blocks[0] + to)
-    s1.store(blocks[1] + to)
-    s2.store(blocks[2] + to)
-    s3.store(blocks[3] + to)
-  }
-
-  @inline(__always)
-  private func two(
-    _ panel: Int, _ bias: Input?, _ blocks: UnsafePointer<UnsafeMutablePointer<Float>>,
-    from x: Int, to y: Int
-  ) {
-    var (p, pitch) = place(panel)
-    let at = 16 &* panel
-    let (x0, x1) = (blocks[0] + x, blocks[1] + x)
-    let to = y &+ at
-    func sum(_ stream: Int) -> Lanes16 {
-      if let bias { Lanes16(bias + at) } else { Lanes16(Input(blocks[stream] + to)) }
-    }
-    var (s0, s1) = (sum(0), sum(1))
-    for column in 0..<columns {
-      let w = Element.column(p)
-      s0 = Lanes16.fma(w, Lanes16(repeating: x0[column]), s0)
-      s1 = Lanes16.fma(w, Lanes16(repeating: x1[column]), s1)
-      p += pitch
-    }
-    s0.store(blocks[0] + to)
-    s1.store(blocks[1] + to)
+    sums.store()
   }
 }
+
+/// Where streams that go together find their vectors, and where a panel's sums go.
+private struct StreamPlaces {
+  let bias: Input?
+  var blocks: UnsafePointer<UnsafeMutablePointer<Float>>
+  let x: Int
+  let y: Int
+  let panel: Int
+}
+
+/// The sums of a panel for one stream or several, in registers.
+private protocol PanelSums {
+  /// How many streams.
+  static var streams: Int { get }
+  /// What the sums start from: the bias, or what stands there.
+  init(_ places: StreamPlaces)
+  /// Adds a column of the panel times each stream's element.
+  mutating func add(_ w: Lanes16, _ column: Int)
+  /// Writes the sums where they go.
+  func store()
+}
+
+private struct One: PanelSums {
+  private var sum: Lanes16
+  private let x: Input
+  private let y: Output
+
+  static var streams: Int {
+    @inline(__always) get { 1 }
+  }
+
+  @inline(__always)
+  init(_ places: StreamPlaces) {
+    let block = places.blocks[0]
+    let row = 16 &* places.panel
+    x = Input(block + places.x)
+    y = block + (places.y &+ row)
+    sum = Lanes16(places.bias.map { $0 + row } ?? Input(y))
+  }
+
+  @inline(__always)
+  mutating func add(_ w: Lanes16, _ column: Int) {
+    sum = Lanes16.fma(w, Lanes16(repeating: x[column]), sum)
+  }
+
+  @inline(__always)
+  func store() { sum.store(y) }
+}
+
+/// Those of some streams and of those behind them.
+private struct Both<First: PanelSums, Second: PanelSums>: PanelSums {
+  private var first: First
+  private var second: Second
+
+  static var streams: Int {
+    @inline(__always) get { First.streams &+ Second.streams }
+  }
+
+  @inline(__always)
+  init(_ places: StreamPlaces) {
+    first = First(places)
+    var rest = places
+    rest.blocks += First.streams
+    second = Second(rest)
+  }
+
+  @inline(__always)
+  mutating func add(_ w: Lanes16, _ column: Int) {
+    first.add(w, column)
+    second.add(w, column)
+  }
+
+  @inline(__always)
+  func store() {
+    first.store()
+    second.store()
+  }
+}
+
+private typealias Two = Both<One, One>
+private typealias Four = Both<Two, Two>
