@@ -64,17 +64,17 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    // Without its readers of files, which bring Foundation into memory.
     .package(
-      url: "https://github.com/apple/swift-configuration", from: "1.4.0",
-      traits: [.defaults, "YAML"]),
-    // The YAML reader of swift-configuration, for the line numbers in errors.
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+      url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
   ],
   targets: kernelBuilds + [
     .systemLibrary(name: "CALSA", pkgConfig: "alsa", providers: [.apt(["libasound2-dev"])]),
     .systemLibrary(
       name: "CSndFile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
     .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
+    .systemLibrary(
+      name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     .target(name: "Kernels", swiftSettings: strict),
@@ -107,13 +107,12 @@ let package = Package(
       name: "attnd",
       dependencies: [
         "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
-        "ModelFile", "AttentionSocket", "CEmbedded", "CZlib",
+        "ModelFile", "AttentionSocket", "CEmbedded", "CYAML", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-        .product(name: "Yams", package: "Yams"),
       ], swiftSettings: strict),
 
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),

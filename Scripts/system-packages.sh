@@ -11,6 +11,7 @@ need sndfile.h libsndfile1-dev
 need alsa/asoundlib.h libasound2-dev
 need soxr.h libsoxr-dev
 need zlib.h zlib1g-dev
+need yaml.h libyaml-dev
 command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"
 
 if [ -n "$missing" ]; then

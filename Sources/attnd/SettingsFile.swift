@@ -1,11 +1,9 @@
-import Configuration
 import ModelFile
-import Yams
 
 /// A configuration file: YAML, a setting a line, each remembered with its line for errors.
 ///
-/// swift-configuration reads the values. Yams, which it reads them with, is asked once more for
-/// what the former does not tell: which names there are, and in which lines.
+/// swift-configuration can read YAML, too, but tells neither which names there are nor in which
+/// lines, and brings the whole of Foundation into memory for it.
 package struct SettingsFile: Sendable {
   /// Most bytes of a file; all settings with their comments take three thousand.
   package static let largest = 1 << 16
@@ -68,74 +66,49 @@ package struct SettingsFile: Sendable {
   /// - Throws: `SettingsError` for the first line that can't be.
   package init(_ text: String, path: String) throws(SettingsError) {
     self.path = path
-    lines = try SettingsFile.lines(of: text, path: path)
-    values = try SettingsFile.values(of: lines.keys.sorted(), in: text, path: path)
-  }
-
-  private static func values(
-    of names: [String], in text: String, path: String
-  ) throws(SettingsError) -> [String: String] {
-    guard !names.isEmpty else { return [:] }
+    let root: YAMLNode?
     do {
-      let snapshot = try YAMLSnapshot(
-        data: Array(text.utf8).span.bytes, providerName: path, parsingOptions: .default)
-      var values: [String: String] = [:]
-      for name in names {
-        let found = try snapshot.value(forKey: AbsoluteConfigKey([name]), type: .string)
-        if case .string(let value) = found.value?.content { values[name] = value }
-      }
-      return values
+      root = try YAMLNode.parse(text)
     } catch {
-      throw malformed(error, path: path)
-    }
-  }
-
-  /// The line of each setting; refuses what is no setting, and what is no plain value.
-  private static func lines(
-    of text: String, path: String
-  ) throws(SettingsError) -> [String: Int] {
-    let root: Node?
-    do {
-      root = try Yams.compose(yaml: text)
-    } catch {
-      throw malformed(error, path: path)
-    }
-    guard let root, root.scalar?.string.isEmpty != true else { return [:] }
-    guard let mapping = root.mapping else {
       throw .malformed(
-        file: path, line: root.mark?.line ?? 1, found: "no mapping", expected: "'name: value'")
+        file: path, line: error.line, found: error.problem, expected: "YAML, 'name: value'")
     }
-    let known = SettingsTable.entries.map(\.name)
-    var lines: [String: Int] = [:]
-    for (key, value) in mapping {
-      let line = key.mark?.line ?? 1
-      let name = key.scalar?.string ?? "?"
-      guard known.contains(name) else {
-        throw .unknownKey(
-          file: path, line: line, key: name, nearest: nearestName(to: name, among: known))
-      }
-      guard let scalar = value.scalar, !scalar.string.isEmpty else {
-        throw .malformed(
-          file: path, line: line, found: "\(name) has no plain value",
-          expected: "'\(name): value', or '#' before the line")
-      }
-      lines[name] = line
+    var (lines, values): ([String: Int], [String: String]) = ([:], [:])
+    for (name, value) in try SettingsFile.members(of: root, path: path) {
+      let setting = try SettingsFile.setting(name, value, path: path)
+      lines[setting.name] = name.line
+      values[setting.name] = setting.value
     }
-    return lines
+    (self.lines, self.values) = (lines, values)
   }
 
-  /// What Yams finds wrong, on one line.
-  private static func malformed(_ error: any Error, path: String) -> SettingsError {
-    let (problem, line): (String, Int) =
-      switch error {
-      case YamlError.scanner(_, let problem, let mark, _),
-        YamlError.parser(_, let problem, let mark, _),
-        YamlError.composer(_, let problem, let mark, _):
-        (problem, mark.line)
-      case YamlError.duplicatedKeysInMapping(let keys, let context):
-        ("\(keys.joined(separator: ", ")) stands there twice", context.mark.line)
-      default: ("not YAML", 1)
-      }
-    return .malformed(file: path, line: line, found: problem, expected: "YAML, 'name: value'")
+  /// The names and values of the document, if there is one.
+  private static func members(
+    of root: YAMLNode?, path: String
+  ) throws(SettingsError) -> [(name: YAMLNode, value: YAMLNode)] {
+    guard let root, root.scalar?.isEmpty != true else { return [] }
+    guard case .mapping(let members) = root.content else {
+      throw .malformed(
+        file: path, line: root.line, found: "no mapping", expected: "'name: value'")
+    }
+    return members
+  }
+
+  /// A setting; refuses what is none, and what is no plain value.
+  private static func setting(
+    _ key: YAMLNode, _ value: YAMLNode, path: String
+  ) throws(SettingsError) -> (name: String, value: String) {
+    let known = SettingsTable.entries.map(\.name)
+    let name = key.scalar ?? "?"
+    guard known.contains(name) else {
+      throw .unknownKey(
+        file: path, line: key.line, key: name, nearest: nearestName(to: name, among: known))
+    }
+    guard let text = value.scalar, !text.isEmpty else {
+      throw .malformed(
+        file: path, line: key.line, found: "\(name) has no plain value",
+        expected: "'\(name): value', or '#' before the line")
+    }
+    return (name, text)
   }
 }

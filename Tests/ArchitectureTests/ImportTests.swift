@@ -23,15 +23,16 @@ enum ModuleRules {
     ],
     "attnd": [
       "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
-      "ModelFile", "AttentionSocket", "CEmbedded", "CZlib", "ArgumentParser", "Configuration",
+      "ModelFile", "AttentionSocket", "CEmbedded", "CYAML", "CZlib", "ArgumentParser",
+      "Configuration",
       "FoundationEssentials", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
-      "UnixSignals", "Yams",
+      "UnixSignals",
     ],
   ]
 
   /// Folders of C, which import nothing.
   static let foldersOfC: Set<String> = [
-    "CALSA", "CEmbedded", "CProcessor", "CSndFile", "CSoxr", "CZlib",
+    "CALSA", "CEmbedded", "CProcessor", "CSndFile", "CSoxr", "CYAML", "CZlib",
   ]
 
   /// Links to the folder whose sources are built again, for a newer processor.

@@ -165,7 +165,13 @@ struct SettingsTests {
         "socket-mode": "0660",
       ])
     #expect(file.lines["model"] == 5)
-    #expect(try SettingsFile("", path: "attnd.yaml").lines.isEmpty)
+    for nothing in ["", "\n\n", "# jobs: 4", "---", "---\n...\n", "\u{FEFF}# with a mark\n"] {
+      #expect(try SettingsFile(nothing, path: "attnd.yaml").lines.isEmpty, "'\(nothing)'")
+    }
+    let folded = try SettingsFile(
+      "\u{FEFF}device: >-\r\n  plug:\r\n  default\r\njobs: !!str 4\r\n", path: "attnd.yaml")
+    #expect(folded.values == ["device": "plug: default", "jobs": "4"])
+    #expect(folded.lines == ["device": 1, "jobs": 4])
     #expect(try SettingsFile("{jobs: 4}", path: "attnd.yaml").values == ["jobs": "4"])
   }
 
@@ -174,7 +180,7 @@ struct SettingsTests {
     arguments: [
       ("\n\ntreshold: 0.5", "line 3: unknown key 'treshold' (threshold?)"),
       ("colour: red", "line 1: unknown key 'colour'"),
-      ("jobs: 1\njobs: 2", "line 1: jobs stands there twice"),
+      ("jobs: 1\njobs: 2", "line 2: jobs stands there twice"),
       ("jobs", "line 1: no mapping"),
       ("jobs:4", "line 1: no mapping"),
       ("- jobs: 4", "line 1: no mapping"),
@@ -187,6 +193,15 @@ struct SettingsTests {
       ("device: \"\\q\"", "line 1: "),
       ("\tjobs: 4", "line 1: "),
       ("device: &a x\nsocket: *b", "line 2: "),
+      ("device: &a x\nsocket: *a", "line 2: aliases ('*name') are not read"),
+      ("jobs: 1\n---\njobs: 2", "line 2: a second document begins"),
+      ("jobs: 1\ndevice: a\u{7}b", "line 2: control characters are not allowed"),
+      ("jobs: 1\ndevice: a\u{0}b", "line 2: control characters are not allowed"),
+      ("? [jobs]\n: 4", "line 1: unknown key '?'"),
+      ("device: {a: {b: 1}}", "line 1: device has no plain value"),
+      (
+        String(repeating: "[", count: 30_000), "line 1: it nests deeper than 8 levels"
+      ),
     ])
   func malformed(text: String, complaint: String) {
     let message = message { _ = try SettingsFile(text, path: "attnd.yaml") }
