@@ -40,10 +40,10 @@ extension YAMLNode {
   static func parse(_ text: String) throws(YAMLFault) -> YAMLNode? {
     // libyaml takes a mark of the byte order for a column, and what follows in line 2 for less.
     let bytes = Array((text.hasPrefix("\u{FEFF}") ? text.dropFirst() : text[...]).utf8)
+    guard !bytes.isEmpty else { return nil }
     // libyaml keeps the pointer while it reads.
     let result = bytes.withUnsafeBufferPointer { buffer -> Result<YAMLNode?, YAMLFault> in
-      var events = YAMLEvents(buffer)
-      defer { events.close() }
+      let events = YAMLEvents(buffer)
       do throws(YAMLFault) { return .success(try events.document()) } catch {
         return .failure(error)
       }
@@ -53,22 +53,25 @@ extension YAMLNode {
 }
 
 /// The events of libyaml's parser, put together to nodes.
-private struct YAMLEvents {
-  private var parser = yaml_parser_t()
+private struct YAMLEvents: ~Copyable {
+  /// Where it stays: libyaml's parser of texts holds a pointer to itself.
+  private let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
   private let bytes: UnsafeBufferPointer<UInt8>
   private let hasMemory: Bool
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) {
     self.bytes = bytes
-    hasMemory = yaml_parser_initialize(&parser) != 0
+    parser.initialize(to: yaml_parser_t())
+    hasMemory = yaml_parser_initialize(parser) != 0
     if hasMemory {
-      yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
-      yaml_parser_set_input_string(&parser, bytes.baseAddress, bytes.count)
+      yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
+      yaml_parser_set_input_string(parser, bytes.baseAddress, bytes.count)
     }
   }
 
-  mutating func close() {
-    if hasMemory { yaml_parser_delete(&parser) }
+  deinit {
+    if hasMemory { yaml_parser_delete(parser) }
+    parser.deallocate()
   }
 
   /// An event without its memory.
@@ -78,10 +81,10 @@ private struct YAMLEvents {
     var text = ""
   }
 
-  private mutating func next() throws(YAMLFault) -> Event {
+  private func next() throws(YAMLFault) -> Event {
     guard hasMemory else { throw YAMLFault(line: 1, problem: "there is no memory to read it") }
     var event = yaml_event_t()
-    guard yaml_parser_parse(&parser, &event) != 0 else { throw fault() }
+    guard yaml_parser_parse(parser, &event) != 0 else { throw fault() }
     defer { yaml_event_delete(&event) }
     var result = Event(type: event.type, line: Self.line(event.start_mark.line))
     if event.type == YAML_SCALAR_EVENT, let value = event.data.scalar.value {
@@ -93,20 +96,20 @@ private struct YAMLEvents {
 
   /// What the parser found wrong.
   private func fault() -> YAMLFault {
-    let problem = parser.problem.map { String(cString: $0) } ?? "not YAML"
+    let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
     // Before there are tokens there are no marks: bytes that can't stand in YAML have an offset.
-    if parser.error == YAML_READER_ERROR {
-      let before = bytes.prefix(parser.problem_offset)
+    if parser.pointee.error == YAML_READER_ERROR {
+      let before = bytes.prefix(parser.pointee.problem_offset)
       return YAMLFault(line: 1 + before.count { $0 == UInt8(ascii: "\n") }, problem: problem)
     }
-    return YAMLFault(line: Self.line(parser.problem_mark.line), problem: problem)
+    return YAMLFault(line: Self.line(parser.pointee.problem_mark.line), problem: problem)
   }
 
   /// libyaml counts lines from 0.
   private static func line(_ number: Int) -> Int { number + 1 }
 
   /// The only document.
-  mutating func document() throws(YAMLFault) -> YAMLNode? {
+  func document() throws(YAMLFault) -> YAMLNode? {
     var root: YAMLNode?
     var documents = 0
     while true {
@@ -125,7 +128,7 @@ private struct YAMLEvents {
   }
 
   /// The node that begins with an event.
-  private mutating func node(from event: Event, depth: Int) throws(YAMLFault) -> YAMLNode {
+  private func node(from event: Event, depth: Int) throws(YAMLFault) -> YAMLNode {
     guard depth <= YAMLNode.deepest else {
       throw YAMLFault(
         line: event.line, problem: "it nests deeper than \(YAMLNode.deepest) levels")
@@ -141,7 +144,7 @@ private struct YAMLEvents {
     }
   }
 
-  private mutating func elements(_ depth: Int) throws(YAMLFault) -> [YAMLNode] {
+  private func elements(_ depth: Int) throws(YAMLFault) -> [YAMLNode] {
     var nodes: [YAMLNode] = []
     while true {
       let event = try next()
@@ -150,7 +153,7 @@ private struct YAMLEvents {
     }
   }
 
-  private mutating func members(
+  private func members(
     _ depth: Int
   ) throws(YAMLFault) -> [(name: YAMLNode, value: YAMLNode)] {
     var members: [(name: YAMLNode, value: YAMLNode)] = []
