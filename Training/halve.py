@@ -9,7 +9,6 @@ either model; where a posterior differs by more than 0.001 nothing is written.
 """
 
 import argparse
-import csv
 import json
 import os
 import random
@@ -21,7 +20,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from attnd_training import model_file, rounding
+from attnd_training import features, model_file, rounding
+from attnd_training.configuration import RecipeError
+from attnd_training.manifest import read_manifest
 
 LARGEST_CHANGE = 1e-3  # of a posterior
 KINDS = ("keyword", "speech", "tts-keyword", "tts-hard-negative")
@@ -40,12 +41,19 @@ def main():
     if not arguments.data:
         sys.exit("halve.py: no recordings: give --data, the folder with manifest.tsv")
 
+    try:
+        halve(arguments)
+    except RecipeError as error:
+        sys.exit(f"halve.py: {error}")
+
+
+def halve(arguments):
     data = Path(arguments.data).resolve()
-    with open(data / "manifest.tsv", encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] in KINDS]
-    train = [str(data / row["path"]) for row in rows if row["split"] == "train"]
-    train = sorted(random.Random(arguments.seed).sample(train, min(arguments.recordings, len(train))))
-    dev = [str(data / row["path"]) for row in rows if row["split"] == "dev"]
+    recordings = [recording for recording in read_manifest(data) if recording.kind in KINDS]
+    train = [recording for recording in recordings if recording.split == "train"]
+    train = random.Random(arguments.seed).sample(train, min(arguments.recordings, len(train)))
+    train.sort(key=lambda recording: recording.path)
+    dev = [str(data / recording.path) for recording in recordings if recording.split == "dev"]
 
     document, _ = model_file.read(arguments.model)
     network = model_file.read_network(arguments.model, model_file.network_configuration(document))
@@ -69,14 +77,12 @@ def main():
         print(verdict)
 
 
-def energies(attnd, data, paths):
+def energies(attnd, data, recordings):
     """Mel energies of recordings, by attnd."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            [attnd, "features", "--compression", "linear", "--root", data, "--out", folder, "-"],
-            input="".join(f"{path}\n" for path in paths), text=True, check=True,
-        )
-        files = sorted(Path(folder).rglob("*.npy"))
+        work = Path(folder)
+        features.extract(attnd, data, recordings, work)
+        files = [features.rows_path(work, recording.path) for recording in recordings]
         return [torch.from_numpy(np.load(file)) for file in files]
 
 

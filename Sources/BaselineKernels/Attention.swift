@@ -184,7 +184,7 @@ private enum Softmax {
     return 0x1p20 < low ? 0x1p20 : low
   }
 
-  /// The lanes of `a` that belong to rows, `left` or more of them; those of `b` behind.
+  /// The first `left` lanes of `a`, all if there are no more; those of `b` behind.
   @inline(__always)
   private static func within(_ left: Int, _ a: Lanes8, else b: Lanes8) -> Lanes8 {
     Lanes8.select(

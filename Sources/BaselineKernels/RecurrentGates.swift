@@ -7,9 +7,9 @@ extension Loops {
     for stream in 0..<streams.count {
       let block = streams.blocks[stream]
       let (a, g, h) = (block + input, block + hidden, block + state)
-      // Gates first, candidates then: the chain from a sum through both takes 150 cycles, and the
-      // processor looks ahead over few such units at a time. What is kept takes the places of r,
-      // whose end may reach into z's beginning: that has been read by then.
+      // Gates first, candidates then: of the long chain from a sum through both the processor sees
+      // too few at a time to fill the waits. What is kept takes the places of r, whose end may reach
+      // into z's beginning: that has been read by then.
       var i = 0
       while i < units {
         let z = i &+ units

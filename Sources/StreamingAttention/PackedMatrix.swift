@@ -5,8 +5,8 @@ import Kernels
 /// streams.
 ///
 /// A matrix of nothing but numbers of half precision is held in 16 bits an element where the
-/// processor reads those as fast: a step that is bound by reading its weights takes half the time,
-/// and has the same bits.
+/// processor reads those as fast: a step that is bound by reading its weights is quicker, and has
+/// the same bits.
 ///
 /// Unchecked, since the compiler can't see that nothing writes after `init`.
 final class PackedMatrix: @unchecked Sendable {
