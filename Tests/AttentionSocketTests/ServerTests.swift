@@ -1,32 +1,8 @@
 import AttentionSocket
 import Glibc
 import Logging
+import TestSupport
 import Testing
-
-/// A directory of its own for each test, removed with what is in it.
-private final class SocketDirectory {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/attnd-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw SystemFailure(code: errno) }
-    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  deinit {
-    guard let directory = opendir(path) else { return }
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != "." && name != ".." { unlink(path + "/" + name) }
-    }
-    closedir(directory)
-    rmdir(path)
-  }
-
-  func callAsFunction(_ name: String) -> String { path + "/" + name }
-}
 
 private struct SystemFailure: Error { let code: Int32 }
 
@@ -85,7 +61,7 @@ private func makeStaleSocket(at path: String) throws {
 @Suite(.timeLimit(.minutes(2))) struct ServerTests {
   @Test("A client gets what a processing thread publishes, up to the bye")
   func wholeWay() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let server = try await listening(at: directory("attnd.sock"))
     let publisher = server.publisher(forStream: 0)
     publisher.running()
@@ -113,7 +89,7 @@ private func makeStaleSocket(at path: String) throws {
 
   @Test("One client that never reads delays neither the others nor the publisher")
   func stoppedClient() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let path = directory("attnd.sock")
     let server = try await listening(at: path)
     let publisher = server.publisher(forStream: 0)
@@ -167,7 +143,7 @@ private func makeStaleSocket(at path: String) throws {
 
   @Test("The socket has the mode that was asked for", arguments: [0o600, 0o660])
   func fileMode(wanted: mode_t) async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let server = server()
     try await server.listen(at: directory("a.sock"), mode: wanted)
     #expect(mode(of: directory("a.sock")) == S_IFSOCK | wanted)
@@ -175,7 +151,7 @@ private func makeStaleSocket(at path: String) throws {
   }
 
   @Test("A stale socket is replaced") func stale() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     try makeStaleSocket(at: directory("a.sock"))
     let server = try await listening(at: directory("a.sock"))
     let run = try await AttentionClient.withConnection(to: directory("a.sock")) { $0.hello.run }
@@ -185,7 +161,7 @@ private func makeStaleSocket(at path: String) throws {
 
   @Test("A second daemon is told who has the socket, and the first one stays")
   func second() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let first = try await listening(at: directory("a.sock"))
     #expect(
       await refusal(at: directory("a.sock"))
@@ -199,7 +175,7 @@ private func makeStaleSocket(at path: String) throws {
   }
 
   @Test("A file that isn't a socket stays as it is") func notASocket() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let descriptor = open(directory("a.sock"), O_CREAT | O_WRONLY, 0o644)
     close(descriptor)
     #expect(await refusal(at: directory("a.sock")) == .notASocket(path: directory("a.sock")))
@@ -207,13 +183,13 @@ private func makeStaleSocket(at path: String) throws {
   }
 
   @Test("A missing directory is named") func missingDirectory() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let path = directory("none") + "/a.sock"
     #expect(await refusal(at: path) == .directoryMissing(path: path))
   }
 
   @Test("A path of 107 bytes works, one of 108 is refused") func pathLength() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let room = 107 - directory("").utf8.count
     let longest = directory(String(repeating: "s", count: room))
     let server = try await listening(at: longest)
@@ -227,7 +203,7 @@ private func makeStaleSocket(at path: String) throws {
 
   @Test("A socket that another process has put in place is left alone")
   func notOurs() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let server = try await listening(at: directory("a.sock"))
     unlink(directory("a.sock"))
     try makeStaleSocket(at: directory("a.sock"))
@@ -237,7 +213,7 @@ private func makeStaleSocket(at path: String) throws {
 
   @Test("A client says whether there is no socket or nobody behind it")
   func clientErrors() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     await #expect(throws: SocketError.missing(path: directory("a.sock"))) {
       try await AttentionClient.withConnection(to: directory("a.sock")) { _ in }
     }
@@ -252,7 +228,7 @@ private func makeStaleSocket(at path: String) throws {
   }
 
   @Test("A refused subscription throws the daemon's words") func refused() async throws {
-    let directory = try SocketDirectory()
+    let directory = try TemporaryFolder()
     let server = try await listening(at: directory("a.sock"))
     try await AttentionClient.withConnection(to: directory("a.sock")) { client in
       do throws(SocketError) {

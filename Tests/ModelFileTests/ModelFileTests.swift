@@ -1,5 +1,4 @@
 import FeatureExtraction
-import Glibc
 import ModelFile
 import StreamingAttention
 import TestSupport
@@ -240,15 +239,9 @@ struct ModelFileTests {
 
   @Test("A file is read from its path as from its bytes")
   func path() throws {
-    var name = Array("/tmp/attnd-model-XXXXXX".utf8CString)
-    let file = mkstemp(&name)
-    try #require(file >= 0)
-    let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    defer { unlink(path) }
+    let folder = try TemporaryFolder()
     let bytes = Sample.bytes()
-    try #require(write(file, bytes, bytes.count) == bytes.count)
-    close(file)
-    let model = try ModelFile(path: path)
+    let model = try ModelFile(path: folder.file("model", bytes))
     #expect(model.digest == "sha256:" + SHA256.hexadecimal(bytes))
   }
 }

@@ -230,24 +230,12 @@ struct SettingsTests {
   private func withFiles(
     _ files: [String: String], _ body: (_ folder: String) throws -> Void
   ) throws {
-    var template = Array("/tmp/attnd-settings-XXXXXX".utf8CString)
-    let folder = try #require(mkdtemp(&template).map { String(cString: $0) })
-    defer {
-      for command in files.keys.sorted(by: >) { unlink("\(folder)/\(command)") }
-      for name in ["xdg/attnd", "xdg", "home/.config/attnd", "home/.config", "home"] {
-        rmdir("\(folder)/\(name)")
-      }
-      rmdir(folder)
-    }
+    let folder = try TemporaryFolder()
     for name in ["xdg", "xdg/attnd", "home", "home/.config", "home/.config/attnd"] {
-      mkdir("\(folder)/\(name)", 0o700)
+      mkdir(folder(name), 0o700)
     }
-    for (name, text) in files {
-      let file = try #require(fopen("\(folder)/\(name)", "w"))
-      fputs(text, file)
-      fclose(file)
-    }
-    try body(folder)
+    for (name, text) in files { _ = try folder.file(name, Array(text.utf8)) }
+    try body(folder.path)
   }
 
   @Test("The file that is named is read, else the variable's, the user's, the system's, or none")

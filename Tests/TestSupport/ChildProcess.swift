@@ -222,6 +222,9 @@ package final class TemporaryFolder {
     guard mkdir(path, 0o700) == 0 else { throw GoldenError(path, "cannot be made") }
   }
 
+  /// The path of something in the folder.
+  package func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+
   /// Writes a file into the folder and gives its path.
   package func file(_ name: String, _ bytes: [UInt8]) throws(GoldenError) -> String {
     let path = "\(path)/\(name)"
