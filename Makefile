@@ -1,6 +1,6 @@
 # The two commands of the README, and those of CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format train fixtures clean
+.PHONY: help run build test install uninstall fuzz lint format train fixtures clean static
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -14,6 +14,20 @@ build: packages ## Build the release binary, .build/release/attnd
 
 test: packages lint ## Run every test
 	@Tests/run.sh
+
+install: ## Install attnd with its manual and units (PREFIX=/usr/local, DESTDIR=)
+	@test -x .build/static/release/attnd || $(MAKE) static
+	@PREFIX=$(or $(PREFIX),/usr/local) DESTDIR=$(DESTDIR) \
+		Scripts/install.sh install .build/static/release/attnd
+
+uninstall: ## Remove what install has installed
+	@PREFIX=$(or $(PREFIX),/usr/local) DESTDIR=$(DESTDIR) Scripts/install.sh uninstall
+
+static: packages ## Build attnd so that it runs without Swift: .build/static/release/attnd
+	@swift build -c release --product attnd --static-swift-stdlib --scratch-path .build/static
+
+fuzz: packages ## Fuzz what reads bytes from outside: models, rows, the socket (SECONDS=600 of each)
+	@Tests/Fuzz/run.sh $(or $(SECONDS),600)
 
 lint: ## Check the form of the Swift sources
 	@swift format lint --strict --recursive Sources Tests Package.swift

@@ -58,6 +58,7 @@ let package = Package(
     .executable(name: "attnd", targets: ["attnd"]),
     .library(name: "FeatureExtraction", targets: ["FeatureExtraction"]),
     .library(name: "StreamingAttention", targets: ["StreamingAttention"]),
+    .library(name: "AttentionSocket", targets: ["AttentionSocket"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -73,6 +74,8 @@ let package = Package(
     .systemLibrary(
       name: "CSndFile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
     .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
+    // Its header is all that is built with: the library is loaded by those who want MQTT.
+    .systemLibrary(name: "CMosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .systemLibrary(
       name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -107,7 +110,7 @@ let package = Package(
       name: "attnd",
       dependencies: [
         "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
-        "ModelFile", "AttentionSocket", "CEmbedded", "CYAML", "CZlib",
+        "ModelFile", "AttentionSocket", "CEmbedded", "CMosquitto", "CYAML", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
@@ -138,3 +141,19 @@ let package = Package(
       ]),
   ]
 )
+
+// The fuzzer of the socket, for Tests/Fuzz/run.sh, which builds everything with a sanitizer.
+if Context.environment["ATTND_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz-socket",
+      dependencies: [
+        "AttentionSocket", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Fuzz",
+      sources: ["SocketTarget.swift", "SocketConversation.swift", "Seeds.swift"],
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}

@@ -12,6 +12,7 @@ need alsa/asoundlib.h libasound2-dev
 need soxr.h libsoxr-dev
 need zlib.h zlib1g-dev
 need yaml.h libyaml-dev
+need mosquitto.h libmosquitto-dev
 command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"
 
 if [ -n "$missing" ]; then

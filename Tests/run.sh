@@ -67,6 +67,11 @@ fi
 export PYTHON
 # The reference models anew, where PyTorch is: it is too large to be installed for this alone.
 Tests/Reference/check.sh
+failed=
 for script in Tests/interop/*.sh; do
-  "$script" .build/release/attnd
+  "$script" .build/release/attnd || failed="$failed ${script##*/}"
 done
+if [ -n "$failed" ]; then
+  echo "failed:$failed" >&2
+  exit 1
+fi

@@ -3,75 +3,103 @@ import JSONText
 import NIOCore
 import NIOPosix
 
-/// A reader of the daemon's events.
+/// A client of the daemon: reads its events, asks, controls, and sends audio to be heard.
 ///
-///     try await AttentionClient.withConnection(to: path) { client in
+///     try await AttentionClient.withConnection(to: .unix(path: path)) { client in
 ///       try await client.subscribe(SubscriptionRequest(events: [.attention, .detection], every: 10))
 ///       while let event = try await client.next() { print(event) }
 ///     }
 ///
 /// Reads only what is asked for: when nobody calls `next`, the daemon's queue for this connection fills,
 /// and the oldest attention frames are dropped there.
+///
+/// One task uses a client; `AudioSender` alone may be used beside it. Requests wait for their reply;
+/// events that come before it are kept, and `next` gives them in their order.
 public final class AttentionClient {
   /// What the daemon said of itself.
   public let hello: Hello
-  private let path: String
+  /// The same as it wrote it.
+  package let greeting: WireEvent
+  /// For messages.
+  let address: String
+  let writer: NIOAsyncChannelOutboundWriter<ByteBuffer>
   private var wire: WireReader
-  private let writer: NIOAsyncChannelOutboundWriter<ByteBuffer>
   /// Events that came before the answer to a request.
-  private var waiting: [Event] = []
-  private var lastRequest = 0
+  private var waiting = CircularBuffer<WireEvent>()
+  private var requests = 0
+
+  /// Events that may come before the answer to a request: ten minutes of frames.
+  static let mostWaiting = 65_536
 
   private init(
-    path: String, wire: WireReader, writer: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    address: SocketAddress, channel: any Channel, wire: consuming WireReader,
+    writer: NIOAsyncChannelOutboundWriter<ByteBuffer>, patience: Duration
   ) async throws(SocketError) {
-    self.path = path
+    self.address = address.description
     self.wire = wire
     self.writer = writer
-    switch try await self.wire.next(isolation: nil) {
+    // Over TCP a server is silent until it is spoken to.
+    if case .tcp = address { try? await writer.write(EventEncoder.encode("hello")) }
+    let start = ContinuousClock.now
+    let impatience = channel.eventLoop.scheduleTask(in: TimeAmount(patience)) {
+      channel.close(promise: nil)
+    }
+    defer { impatience.cancel() }
+    guard let first = try await self.wire.next(isolation: nil) else {
+      if ContinuousClock.now - start >= patience {
+        throw .noAnswer(path: self.address, after: patience)
+      }
+      throw .closed(path: self.address)
+    }
+    greeting = first
+    switch try first.read(from: self.address, Event.init) {
     case .hello(let hello): self.hello = hello
-    case .error(let reply): throw .refused(path: path, reply: reply)
-    case nil: throw .closed(path: path)
-    default: throw .notUnderstood(path: path, found: "its first event isn't hello")
+    case .error(let reply): throw .refused(path: self.address, reply: reply)
+    default: throw .notUnderstood(path: self.address, found: "its first event isn't hello")
     }
   }
 
   /// Connects, calls `body`, and closes the connection.
   ///
   /// - Parameters:
-  ///   - path: The daemon's socket.
+  ///   - address: Where the daemon listens.
+  ///   - patience: How long the daemon may take to accept, and then to say what it is.
+  ///   - isolation: The caller's; leave it out.
   ///   - body: Reads; the client must not be used after it.
   /// - Returns: What `body` returns.
   /// - Throws: `SocketError`, or what `body` throws.
   public static func withConnection<Result: Sendable>(
-    to path: String,
-    _ body: (AttentionClient) async throws -> Result
+    to address: SocketAddress, patience: Duration = .seconds(10),
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (sending AttentionClient) async throws -> Result
   ) async throws -> Result {
-    let channel = try await connect(to: path)
-    return try await channel.executeThenClose { inbound, outbound in
-      let wire = WireReader(path: path, bytes: inbound.makeAsyncIterator())
-      return try await body(AttentionClient(path: path, wire: wire, writer: outbound))
+    let channel = try await connect(to: address, patience: patience)
+    return try await channel.executeThenClose(isolation: isolation) { inbound, outbound in
+      let wire = WireReader(
+        address: address.description, bytes: inbound.makeAsyncIterator())
+      return try await body(
+        AttentionClient(
+          address: address, channel: channel.channel, wire: wire, writer: outbound,
+          patience: patience))
     }
   }
 
-  private static func connect(
-    to path: String
-  ) async throws(SocketError) -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
-    let descriptor = try UnixAddress.connect(to: path)
-    do {
-      // The channel owns the descriptor from here on, and closes it if it can't be made.
-      return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .withConnectedSocket(descriptor) { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-          }
-        }
-    } catch {
-      throw SocketError("connect", path: path, code: (error as? IOError)?.errnoCode ?? EIO)
-    }
+  /// Connects to a Unix socket, calls `body`, and closes the connection.
+  ///
+  /// - Parameters:
+  ///   - path: The daemon's socket.
+  ///   - isolation: The caller's; leave it out.
+  ///   - body: Reads; the client must not be used after it.
+  /// - Returns: What `body` returns.
+  /// - Throws: `SocketError`, or what `body` throws.
+  public static func withConnection<Result: Sendable>(
+    to path: String, isolation: isolated (any Actor)? = #isolation,
+    _ body: (sending AttentionClient) async throws -> Result
+  ) async throws -> Result {
+    try await withConnection(to: .unix(path: path), isolation: isolation, body)
   }
 
-  /// The next event; those of unknown type are skipped.
+  /// The next event; one of a type that this version doesn't know is `other`.
   ///
   /// - Parameter isolation: The caller's; leave it out.
   /// - Returns: The event; nil when the connection has ended.
@@ -79,157 +107,108 @@ public final class AttentionClient {
   public func next(
     isolation: isolated (any Actor)? = #isolation
   ) async throws(SocketError) -> Event? {
-    if !waiting.isEmpty { return waiting.removeFirst() }
+    try await nextWireEvent(isolation: isolation)?.read(from: address, Event.init)
+  }
+
+  /// The next event with its fields as the daemon wrote them, for programs that hand them on.
+  package func nextWireEvent(
+    isolation: isolated (any Actor)? = #isolation
+  ) async throws(SocketError) -> WireEvent? {
+    if let event = waiting.popFirst() { return event }
     return try await wire.next(isolation: isolation)
   }
+}
 
-  /// Asks for events, instead of what was asked for before; the streams' states follow.
+// MARK: Requests and their answers
+
+extension AttentionClient {
+  /// What an event is to a request that waits.
+  enum Reading<Answer> {
+    case answer(Answer)
+    /// A part of the answer; more follows.
+    case part
+    /// Somebody else's; kept for `next`.
+    case other
+  }
+
+  /// Sends a request and reads until it is answered.
   ///
   /// - Parameters:
-  ///   - request: What to send.
-  ///   - isolation: The caller's; leave it out.
-  /// - Returns: What is in force.
-  /// - Throws: `SocketError.refused` with the daemon's words if it can't be had.
-  @discardableResult
-  public func subscribe(
-    _ request: SubscriptionRequest, isolation: isolated (any Actor)? = #isolation
-  ) async throws(SocketError) -> SubscribeReply {
-    lastRequest += 1
-    let id = RequestID.number(lastRequest)
-    do {
-      try await writer.write(request.encoded(id: id))
-    } catch {
-      throw .closed(path: path)
-    }
+  ///   - request: The whole event.
+  ///   - isolation: The caller's.
+  ///   - read: Looks at each event that comes.
+  /// - Returns: The answer.
+  /// - Throws: `SocketError.refused` for a fatal error, `closed` when the connection ends before.
+  func exchange<Answer>(
+    _ request: ByteBuffer, isolation: isolated (any Actor)?,
+    _ read: (WireEvent) throws(SocketError) -> Reading<Answer>
+  ) async throws(SocketError) -> Answer {
+    // Where the peer takes no more, what it said before it closed is still to be read.
+    try? await writer.write(request)
     while let event = try await wire.next(isolation: isolation) {
-      switch event {
-      case .subscribed(let reply): return reply
-      case .error(let reply) where reply.id == id || reply.isFatal:
-        throw .refused(path: path, reply: reply)
-      default: waiting.append(event)
+      if event.type == "error" {
+        let reply = try event.read(from: address, ErrorReply.init)
+        if reply.isFatal { throw .refused(path: address, reply: reply) }
+      }
+      switch try read(event) {
+      case .answer(let answer): return answer
+      case .part: break
+      case .other: try keep(event)
       }
     }
-    throw .closed(path: path)
+    throw .closed(path: address)
   }
-}
 
-/// A detection's name for ever: the daemon process that made it, and its number there.
-public struct DetectionNumber: Equatable, Sendable {
-  /// `Hello.run` of the daemon.
-  public var run: String
-  /// `Detection.seq`; 0 stands before the first.
-  public var seq: Int
-
-  /// The detection `seq` of the daemon process `run`.
-  public init(run: String, seq: Int) {
-    self.run = run
-    self.seq = seq
+  private func keep(_ event: WireEvent) throws(SocketError) {
+    guard waiting.count < Self.mostWaiting else {
+      throw .notUnderstood(
+        path: address, found: "\(waiting.count) events and no answer to a request")
+    }
+    waiting.append(event)
   }
-}
 
-/// What a client asks for; nil leaves it to the daemon's default.
-public struct SubscriptionRequest: Equatable, Sendable {
-  /// Kinds of event; nil for all but attention.
-  public var events: [SubscribableEvent]?
-  /// Names; nil for all of the daemon's.
-  public var streams: [String]?
-  /// Attention frames whose index is a multiple of this.
-  public var every: Int
-  /// How attention weights travel.
-  public var weights: BulkForm
-  /// How feature rows travel.
-  public var spectrum: BulkForm
-  /// Replays detections after the one with this number.
-  public var since: DetectionNumber?
-
-  /// A request.
+  /// Sends a request with an `id` of its own and reads until the reply with this `id`.
   ///
   /// - Parameters:
-  ///   - events: Kinds of event; nil for all but attention.
-  ///   - streams: Names; nil for all of the daemon's.
-  ///   - every: Attention frames whose index is a multiple of this.
-  ///   - weights: How attention weights travel.
-  ///   - spectrum: How feature rows travel.
-  ///   - since: A detection that is known: those after it come first.
-  public init(
-    events: [SubscribableEvent]? = nil, streams: [String]? = nil, every: Int = 1,
-    weights: BulkForm = .none, spectrum: BulkForm = .none, since: DetectionNumber? = nil
-  ) {
-    self.events = events
-    self.streams = streams
-    self.every = every
-    self.weights = weights
-    self.spectrum = spectrum
-    self.since = since
-  }
-
-  package func encoded(id: RequestID?) -> ByteBuffer {
-    EventEncoder.encode("subscribe") { json in
+  ///   - verb: The request's type.
+  ///   - reply: The reply's type; nil for `verb-reply`.
+  ///   - isolation: The caller's.
+  ///   - fields: Writes the request's fields.
+  ///   - part: Whether an event is a part of the answer.
+  /// - Returns: The reply.
+  /// - Throws: `SocketError.refused` when the answer is an error, and as `exchange` does.
+  func ask(
+    _ verb: String, reply: String? = nil, isolation: isolated (any Actor)?,
+    _ fields: @escaping (inout JSONWriter) -> Void = { _ in },
+    part: (WireEvent, RequestID) throws(SocketError) -> Bool = { _, _ in false }
+  ) async throws(SocketError) -> WireEvent {
+    requests += 1
+    let id = RequestID.number(requests)
+    let expected = reply ?? verb + "-reply"
+    let address = address
+    let request = EventEncoder.encode(verb) { json in
       json.field("id", id)
-      if let events { json.field("events", events.map(\.rawValue)) }
-      if let streams { json.field("streams", streams) }
-      json.field("every", every)
-      json.field("weights", weights.rawValue)
-      json.field("spectrum", spectrum.rawValue)
-      if let since {
-        json.name("since")
-        json.object { json in
-          json.field("run", since.run)
-          json.field("seq", since.seq)
+      fields(&json)
+    }
+    return try await exchange(request, isolation: isolation) { event throws(SocketError) in
+      if event.type == expected {
+        // Requests are answered in order, and this is the only one that waits.
+        guard try event.read(from: address, RequestID.init(of:)) == id else {
+          throw .notUnderstood(path: address, found: "\(expected) with another request's id")
+        }
+        return .answer(event)
+      }
+      if event.type == "error" {
+        let reply = try event.read(from: address, ErrorReply.init)
+        if reply.id == id || (reply.id == nil && reply.verb == verb) {
+          throw .refused(path: address, reply: reply)
         }
       }
+      return try part(event, id) ? .part : .other
     }
   }
 }
 
-/// Bytes of the connection to events, as many as are asked for.
-private struct WireReader {
-  let path: String
-  var bytes: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
-  private var decoder = EventDecoder(limits: .fromServer)
-
-  init(path: String, bytes: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator) {
-    self.path = path
-    self.bytes = bytes
-  }
-
-  mutating func next(
-    isolation: isolated (any Actor)?
-  ) async throws(SocketError) -> Event? {
-    while true {
-      while let wire = try decode() {
-        if case .other = wire { continue }
-        return wire
-      }
-      let more: ByteBuffer?
-      do {
-        more = try await bytes.next(isolation: isolation)
-      } catch {
-        more = nil  // A reset is an end like any other.
-      }
-      guard let more else { return nil }
-      decoder.feed(more)
-    }
-  }
-
-  private mutating func decode() throws(SocketError) -> Event? {
-    do {
-      guard let wire = try decoder.next() else { return nil }
-      // Another version's fields are its own business: look at its number before anything else.
-      if wire.type == "hello", let version = wire.fields["protocol"]?.integer,
-        version != Hello.protocolVersion
-      {
-        throw SocketError.otherProtocol(path: path, version: version)
-      }
-      return try Event(wire)
-    } catch let error as SocketError {
-      throw error
-    } catch let error as FramingError {
-      throw .notUnderstood(path: path, found: error.text)
-    } catch let error as FieldError {
-      throw .notUnderstood(path: path, found: error.text)
-    } catch {
-      throw .notUnderstood(path: path, found: "\(error)")
-    }
-  }
+extension RequestID {
+  init?(of event: WireEvent) throws(FieldError) { try self.init(Fields(event.fields)) }
 }

@@ -3,11 +3,12 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// One client: reads its requests, keeps its subscription, writes its queue.
+/// One client: reads its requests and its audio, keeps its subscription, writes its queue.
 ///
 /// Reading and writing don't wait for each other. What is written goes through the queue, in order; the
 /// channel holds a few kilobytes of it at a time, so that the queue, which knows what may be dropped,
-/// is where a slow reader's backlog lies.
+/// is where a slow reader's backlog lies. What is read is acted on in order; where an action must wait
+/// (audio that isn't heard yet, an answer that takes a hop), nothing more is read from the socket.
 package final class Connection: ChannelInboundHandler {
   package typealias InboundIn = ByteBuffer
   package typealias OutboundOut = ByteBuffer
@@ -21,14 +22,24 @@ package final class Connection: ChannelInboundHandler {
     case closed
   }
 
-  private let hub: Hub
+  let hub: Hub
+  let peer: Peer
   private var context: ChannelHandlerContext?
   private var life = Life.open
   private var decoder: EventDecoder
   private var queue: SubscriberQueue
   private var replay: Replay?
-  private(set) var subscription: Subscription?
+  /// A request for retained frames under way; other requests wait for its end.
+  var frameReplay: FrameReplay?
+  var subscription: Subscription?
+  /// What it sends to be heard; made at its first word of it.
+  var audio: ClientAudio?
+  /// A request whose answer comes with a later frame; other requests wait for it.
+  var awaitedSince: NIODeadline?
+  var hasLoggedRefusal = false
   private var isInputClosed = false
+  private var isReading = true
+  private var isProceeding = false
 
   /// Whether it still takes requests and events.
   var isOpen: Bool { life == .open }
@@ -40,8 +51,12 @@ package final class Connection: ChannelInboundHandler {
   private var bytesGone = 0
   private var lastProgress: NIODeadline
 
-  package init(hub: Hub) {
+  /// - Parameters:
+  ///   - hub: What the server knows.
+  ///   - peer: Who is at the other end.
+  package init(hub: Hub, peer: Peer) {
     self.hub = hub
+    self.peer = peer
     decoder = EventDecoder(limits: hub.limits.events)
     queue = SubscriberQueue(
       bounds: SubscriberQueue.Bounds(
@@ -59,37 +74,77 @@ package final class Connection: ChannelInboundHandler {
 
   package func channelActive(context: ChannelHandlerContext) { greet() }
 
-  /// The server speaks first: a client needs no question to know what it is connected to.
+  /// Speaks first on a Unix socket: a client needs no question to know what it is connected to.
+  ///
+  /// Elsewhere clients may not bear it.
   private func greet() {
     guard hub.admit(self) else {
       hub.counters.refused.wrappingAdd(1, ordering: .relaxed)
       fail(.busy, "there are \(hub.limits.connections) connections already; try again later")
       return
     }
-    offer(hub.hello().encoded(id: nil))
+    guard peer.isGreeted else { return }
+    offer(hub.hello(for: self).encoded(id: nil))
     write()
   }
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard life == .open else { return }
     let wasInside = decoder.isInsideEvent
-    var sawEvent = false
     decoder.feed(unwrapInboundIn(data))
+    let acted = proceed()
+    if isWaiting || !decoder.isInsideEvent {
+      eventBegan = nil
+    } else if !wasInside || acted {
+      eventBegan = hub.eventLoop.now
+    }
+  }
+
+  /// Acts on what has been read, as far as nothing has to be waited for.
+  ///
+  /// - Returns: Whether there was a whole event.
+  @discardableResult
+  private func proceed() -> Bool {
+    guard !isProceeding else { return false }
+    isProceeding = true
+    defer { isProceeding = false }
+    var acted = false
     do throws(FramingError) {
-      while life == .open, let event = try decoder.next() {
-        sawEvent = true
+      while life == .open, !isWaiting, let event = try decoder.next() {
+        acted = true
         answer(event)
         write()
       }
     } catch {
       fail(error.code, error.text)
-      return
     }
-    if !decoder.isInsideEvent {
-      eventBegan = nil
-    } else if !wasInside || sawEvent {
-      eventBegan = hub.eventLoop.now
-    }
+    endInputWhenDone()
+    return acted
+  }
+
+  /// Whether what was asked last isn't done, so that nothing more may be read.
+  var isWaiting: Bool {
+    audio?.isFull == true || awaitedSince != nil || frameReplay != nil
+  }
+
+  /// Goes on with what has been read when there is nothing to wait for any more, and reads on.
+  func goOn() {
+    guard life == .open else { return }
+    if proceed(), decoder.isInsideEvent, !isWaiting { eventBegan = hub.eventLoop.now }
+    write()
+    let mayRead = life != .open || !isWaiting
+    guard mayRead != isReading, let context else { return }
+    isReading = mayRead
+    try? context.channel.syncOptions?.setOption(.autoRead, value: mayRead)
+    if mayRead { context.read() }
+  }
+
+  /// Goes on when what the loop does now is done.
+  func goOnSoon() { hub.eventLoop.assumeIsolated().execute { [weak self] in self?.goOn() } }
+
+  package func channelReadComplete(context: ChannelHandlerContext) {
+    // After the whole of what was there: the option can't be changed while the channel reads.
+    if isWaiting, isReading, life == .open { goOn() }
   }
 
   package func channelWritabilityChanged(context: ChannelHandlerContext) { write() }
@@ -98,12 +153,18 @@ package final class Connection: ChannelInboundHandler {
     guard let event = event as? ChannelEvent, event == .inputClosed else { return }
     isInputClosed = true
     switch life {
-    case .open:  // What is due is still sent; an event without an end is dropped.
-      finish()
-      write()
+    case .open: endInputWhenDone()
     case .discarding: abandon()
     case .finishing, .closed: break
     }
+  }
+
+  /// After the peer's last byte: what is due is still sent; an event without an end is dropped.
+  private func endInputWhenDone() {
+    guard isInputClosed, life == .open, !isWaiting else { return }
+    if audio?.finishInput() == true { return }
+    finish()
+    write()
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -115,121 +176,19 @@ package final class Connection: ChannelInboundHandler {
   package func channelInactive(context: ChannelHandlerContext) {
     life = .closed
     self.context = nil
+    audio?.close()
+    audio = nil
     hub.forget(self)
   }
-
-  // MARK: Requests
-
-  private func answer(_ event: WireEvent) {
-    let fields = Fields(event.fields)
-    let id: RequestID?
-    do throws(FieldError) {
-      id = try RequestID(fields)
-    } catch {
-      refuse(Subscription.Refusal(error, verb: event.type.shortened), verb: event.type, id: nil)
-      return
-    }
-    switch event.type {
-    case "hello": greetAgain(fields, id)
-    case "subscribe": subscribe(fields, id)
-    case "unsubscribe": unsubscribe(id)
-    case "ping": pong(fields, id)
-    default: ignore(event.type, id)
-    }
-  }
-
-  private func greetAgain(_ fields: Fields, _ id: RequestID?) {
-    do throws(FieldError) {
-      if let name = try fields.optionalString("client") {
-        hub.logger.debug("client \(name.shortened)")
-      }
-    } catch {
-      refuse(Subscription.Refusal(error, verb: "hello"), verb: "hello", id: id)
-      return
-    }
-    offer(hub.hello().encoded(id: id))
-  }
-
-  private func pong(_ fields: Fields, _ id: RequestID?) {
-    let text: String?
-    do throws(FieldError) {
-      text = try fields.optionalString("text")
-    } catch {
-      refuse(Subscription.Refusal(error, verb: "ping"), verb: "ping", id: id)
-      return
-    }
-    offer(
-      EventEncoder.encode("pong") { json in
-        if let text { json.field("text", text) }
-        json.field("id", id)
-      })
-  }
-
-  /// Wyoming's rule is to skip what one doesn't know; an `id` asks for an answer all the same.
-  private func ignore(_ type: String, _ id: RequestID?) {
-    hub.counters.ignored.wrappingAdd(1, ordering: .relaxed)
-    guard let id else { return }
-    let type = type.shortened
-    send(
-      ErrorReply(
-        code: .unknownType, text: "\(type): no such request in this version of the daemon",
-        isFatal: false, id: id, verb: type, field: nil))
-  }
-
-  private func subscribe(_ fields: Fields, _ id: RequestID?) {
-    let new: Subscription
-    do throws(Subscription.Refusal) {
-      new = try Subscription(fields, streams: hub.streams, heads: hub.heads)
-    } catch {
-      refuse(error, verb: "subscribe", id: id)
-      return
-    }
-    subscription = new
-    let (replay, missed) = replay(for: new)
-    let reply = SubscribeReply(
-      events: SubscribableEvent.allCases.filter(new.events.contains),
-      streams: new.streams.map { hub.streams[$0].name }, every: new.every, weights: new.weights,
-      spectrum: new.spectrum, replayed: replay?.count(in: hub.history) ?? 0, missed: missed)
-    offer(reply.encoded(id: id))
-    // Whoever subscribes gets the present state, whether it wants the changes or not.
-    for index in new.streams { offer(hub.status(ofStream: index).encoded()) }
-    if let replay, life == .open { queue.offer(replay) }
-    hub.subscriptionsChanged()
-  }
-
-  private func replay(for subscription: Subscription) -> (Replay?, missed: Int) {
-    guard let since = subscription.since, subscription.events.contains(.detection) else {
-      return (nil, 0)
-    }
-    let (first, missed) = hub.history.start(after: since.run == hub.run ? since.seq : 0)
-    return (
-      Replay(
-        next: first, last: hub.history.newest,
-        streams: Set(subscription.streams.map { hub.streams[$0].name })), missed
-    )
-  }
-
-  private func unsubscribe(_ id: RequestID?) {
-    subscription = nil
-    hub.subscriptionsChanged()
-    offer(EventEncoder.encode("unsubscribe-reply") { $0.field("id", id) })
-  }
-
-  private func refuse(_ refusal: Subscription.Refusal, verb: String, id: RequestID?) {
-    send(
-      ErrorReply(
-        code: refusal.code, text: refusal.text, isFatal: false, id: id, verb: verb.shortened,
-        field: refusal.field))
-  }
-
-  private func send(_ error: ErrorReply) { offer(error.encoded()) }
 
   // MARK: The queue
 
   /// Queues an attention frame; the oldest ones make room for it.
-  func offerFrame(_ bytes: ByteBuffer, stream: Int, epoch: Int, index: Int) {
+  func offerFrame(_ bytes: ByteBuffer, of header: FrameLayout.Header, stream: Int) {
     guard life == .open else { return }
-    let dropped = queue.offerFrame(bytes, stream: stream, epoch: epoch, index: index)
+    let dropped = queue.offerFrame(
+      bytes, stream: stream, epoch: header.epoch, index: header.index, began: header.began,
+      isLive: header.captured.isFinite)
     if dropped > 0 { hub.counters.dropped.wrappingAdd(dropped, ordering: .relaxed) }
   }
 
@@ -245,6 +204,12 @@ package final class Connection: ChannelInboundHandler {
     guard !queue.offer(bytes) else { return }
     endAsSlowReader(
       "more than \(hub.limits.mustArriveEvents) events or \(hub.limits.mustArriveBytes) bytes wait")
+  }
+
+  /// Queues a replay of the history, behind what is queued already.
+  func offer(_ replay: Replay) {
+    guard life == .open else { return }
+    queue.offer(replay)
   }
 
   private func endAsSlowReader(_ why: String) {
@@ -263,9 +228,10 @@ package final class Connection: ChannelInboundHandler {
     write()
   }
 
-  private func fail(_ code: ErrorCode, _ text: String) {
+  /// Queues an error as the last event and ends the connection when it has left.
+  func fail(_ code: ErrorCode, _ text: String) {
     guard life == .open else { return }
-    hub.logger.debug("connection refused: \(code.rawValue): \(text)")
+    hub.logger.debug("connection of \(peer.name) refused: \(code.rawValue): \(text)")
     let error = ErrorReply(
       code: code, text: text, isFatal: true, id: nil, verb: nil, field: nil)
     queue.offerLast(error.encoded())
@@ -274,46 +240,88 @@ package final class Connection: ChannelInboundHandler {
   }
 
   private func finish() {
-    subscription = nil
-    hub.subscriptionsChanged()
+    if subscription != nil {
+      subscription = nil
+      hub.subscriptionsChanged()
+    }
+    audio?.close()
+    audio = nil
+    frameReplay = nil
+    awaitedSince = nil
     life = .finishing(until: hub.eventLoop.now + TimeAmount(hub.limits.drainTime))
+    // What still comes is read, to be thrown away: unread bytes would turn the end into a reset.
+    if !isReading, let context {
+      isReading = true
+      try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+      context.read()
+    }
   }
 
   /// Writes from the queue as long as the channel takes more.
   func write() {
     guard let context, life != .closed else { return }
     var wrote = false
-    while life != .closed, context.channel.isWritable, let bytes = nextBytes() {
+    while life != .closed, context.channel.isWritable, let next = nextBytes() {
+      let bytes = next.bytes
       // What was given before was gone but for what is still held: progress starts anew.
       if bytesGiven == bytesGone { lastProgress = hub.eventLoop.now }
       bytesGiven += bytes.readableBytes
       context.write(wrapOutboundOut(bytes), promise: nil)
       context.flush()
+      if let (stream, began) = next.frame {
+        hub.hasWritten(frameOf: stream, began: began, for: self)
+      }
       wrote = true
     }
     if wrote { noteProgress() }
     if case .finishing = life, queue.isEmpty, replay == nil { shutWritingSide(context) }
   }
 
-  private func nextBytes() -> ByteBuffer? {
+  /// What to write next, and of a frame when its sound came.
+  private typealias Outgoing = (bytes: ByteBuffer, frame: (stream: Int, began: Double)?)
+
+  private func nextBytes() -> Outgoing? {
+    shedLateFrames()
+    if let detection = nextOfHistory() { return (detection, nil) }
+    switch queue.next() {
+    case nil: return nextReplayedFrame().map { ($0, nil) }
+    case .bytes(let bytes): return (bytes, nil)
+    case .frame(let bytes, let stream, let began): return (bytes, (stream, began))
+    case .dropped(let hole, let total):
+      let dropped = DroppedFrames(
+        stream: hub.streamDescriptions[hole.stream].name, epoch: hole.epoch, count: hole.count,
+        fromIndex: hole.fromIndex, toIndex: hole.toIndex, total: total)
+      return (dropped.encoded(), nil)
+    case .replay(let next):
+      replay = next
+      return nextBytes()
+    }
+  }
+
+  /// Frames that are late by more than the budget don't hold up newer ones.
+  private func shedLateFrames() {
+    let dropped = queue.shedFrames(before: hub.oldestBeginning)
+    if dropped > 0 { hub.counters.dropped.wrappingAdd(dropped, ordering: .relaxed) }
+  }
+
+  private func nextOfHistory() -> ByteBuffer? {
     if let replay, replay.isOvertaken(by: hub.history) {
       self.replay = nil
       endAsSlowReader("the history has moved past what is being replayed")
     }
     if let detection = replay?.advance(in: hub.history) { return detection.encoded() }
     replay = nil
-    switch queue.next() {
-    case nil: return nil
-    case .bytes(let bytes): return bytes
-    case .dropped(let hole, let total):
-      return DroppedFrames(
-        stream: hub.streams[hole.stream].name, epoch: hole.epoch, count: hole.count,
-        fromIndex: hole.fromIndex, toIndex: hole.toIndex, total: total
-      ).encoded()
-    case .replay(let next):
-      replay = next
-      return nextBytes()
+    return nil
+  }
+
+  /// Retained frames go out only while nothing else waits: they push nothing out.
+  private func nextReplayedFrame() -> ByteBuffer? {
+    guard life == .open, let (event, isLast) = frameReplay?.advance() else { return nil }
+    if isLast {
+      frameReplay = nil
+      goOnSoon()
     }
+    return event
   }
 
   /// Half-closes behind the last byte, so that the peer can read it before the connection goes.
@@ -349,6 +357,8 @@ package final class Connection: ChannelInboundHandler {
         hub.counters.refused.wrappingAdd(1, ordering: .relaxed)
         hub.logger.debug("connection closed: it took no byte for \(hub.limits.stallTime)")
         abandon()
+      } else if let awaitedSince, now - awaitedSince >= TimeAmount(hub.limits.answerTime) {
+        giveUpWaiting()
       }
     case .finishing(let deadline), .discarding(let deadline):
       if now >= deadline { abandon() }
@@ -369,17 +379,4 @@ extension Replay {
   fileprivate func isOvertaken(by history: DetectionHistory) -> Bool {
     next <= last && next < history.oldest
   }
-
-  /// How many detections it will send.
-  fileprivate func count(in history: DetectionHistory) -> Int {
-    var cursor = self
-    var count = 0
-    while cursor.advance(in: history) != nil { count += 1 }
-    return count
-  }
-}
-
-extension String {
-  /// What a peer said, short enough to say again.
-  fileprivate var shortened: String { String(prefix(64)) }
 }

@@ -1,13 +1,20 @@
+import Glibc
+
 /// What a stream of the daemon is, as `hello` tells it to clients.
 public struct StreamDescription: Equatable, Sendable {
   /// Where a stream's audio comes from.
   public enum Kind: String, Sendable {
     case device, file, pipe
+    /// What a client sends over its own connection, which alone sees it.
+    case client = "self"
     /// A kind that this version doesn't know.
     case other
   }
 
-  /// Unique among the daemon's streams.
+  /// The name that every connection calls its own audio by.
+  public static let clientName = "self"
+
+  /// Unique among the daemon's streams, and not `self`.
   public var name: String
   /// Where its audio comes from.
   public var kind: Kind
@@ -57,6 +64,8 @@ public struct KeywordDescription: Equatable, Sendable {
   public var name: String
   /// What is said.
   public var phrase: String
+  /// Languages in which it is said, as `en` or `pt-BR`; may be empty.
+  public var languages: [String] = []
   /// The posterior, 0 to 1, from which it counts as detected.
   public var threshold: Float
 
@@ -66,6 +75,19 @@ public struct KeywordDescription: Equatable, Sendable {
     self.phrase = phrase
     self.threshold = threshold
   }
+}
+
+/// Who may do what over which kind of connection.
+public struct ServerPolicy: Sendable {
+  /// Members of this group may control the daemon over a Unix socket, beside root and its own user.
+  public var controlGroup: gid_t?
+  /// Peers on the loopback interface may control it over TCP.
+  public var controlsOverTCP = false
+  /// Peers on other machines may use attnd's own events, not only the wake-word service.
+  public var nativeOverTCP = false
+
+  /// The strictest.
+  public init() {}
 }
 
 /// Whose attention the frames show.
@@ -102,6 +124,14 @@ public struct ServerLimits: Sendable {
   public var stallTime: Duration = .seconds(30)
   /// How long what is queued may take to leave after `bye` or a fatal error.
   public var drainTime: Duration = .seconds(2)
+  /// How long a `snapshot` waits for the next frame of a running stream.
+  public var answerTime: Duration = .seconds(1)
+  /// Attention frames kept of each stream, for `replay`.
+  public var retainedFrames = 3_000
+  /// How long after its capture a frame may leave; later ones are shed where newer ones wait.
+  public var latencyBudget: Duration = .milliseconds(100)
+  /// What a threshold may be set to; what is asked beyond counts as the nearest that may.
+  public var thresholds: ClosedRange<Float> = 0...1
 
   /// The protocol's defaults.
   public init() {}

@@ -45,10 +45,7 @@ extension Hello {
     program = try fields.string("program")
     version = try fields.string("version")
     run = try fields.string("run")
-    let model = try fields.object("model")
-    self.model = ModelDescription(
-      name: try model.string("name"), digest: try model.string("digest"),
-      score: try model.string("score"), heads: try model.integer("heads"))
+    model = try ModelDescription(try fields.object("model"))
     streams = []
     for stream in try fields.objects("streams") { streams.append(try Stream(stream)) }
     keywords = []
@@ -59,11 +56,20 @@ extension Hello {
           threshold: try keyword.float("threshold")))
     }
     features = try fields.strings("features")
+    mayControl = try fields.object("permissions").bool("control")
     limits = [:]
     let limits = try fields.object("limits")
     for name in limits.all.keys {
       if let limit = limits[name]?.integer { self.limits[name] = limit }
     }
+  }
+}
+
+extension ModelDescription {
+  init(_ fields: Fields) throws(FieldError) {
+    self.init(
+      name: try fields.string("name"), digest: try fields.string("digest"),
+      score: try fields.string("score"), heads: try fields.integer("heads"))
   }
 }
 
@@ -80,6 +86,8 @@ extension Hello.Stream {
 }
 
 extension SubscribeReply {
+  init(_ event: WireEvent) throws(FieldError) { try self.init(Fields(event.fields)) }
+
   fileprivate init(_ fields: Fields) throws(FieldError) {
     events = try fields.strings("events").compactMap(SubscribableEvent.init)
     streams = try fields.strings("streams")
@@ -101,6 +109,8 @@ extension StreamStatus {
     sample = try fields.integer("sample")
     since = try fields.number("since")
     attempt = try fields.optionalInteger("attempt", in: 0...Int.max)
+    inhibitedUntil = try fields.optionalNumber("inhibited_until")
+    inhibited = try fields.optionalStrings("inhibited") ?? []
   }
 }
 
@@ -113,6 +123,10 @@ extension Focus {
 }
 
 extension AttentionFrame {
+  init(_ event: WireEvent) throws(FieldError) {
+    try self.init(Fields(event.fields), payload: event.payload)
+  }
+
   fileprivate init(_ fields: Fields, payload: ByteBuffer) throws(FieldError) {
     stream = try fields.string("stream")
     epoch = try fields.integer("epoch")
@@ -202,6 +216,7 @@ extension Detection {
     endSample = try fields.integer("end_sample")
     end = try fields.number("end")
     captured = try fields.optionalNumber("captured")
+    timestamp = try fields.integer("timestamp", in: Int.min...Int.max)
     replayed = try fields.optionalBool("replayed") ?? false
   }
 }
@@ -240,6 +255,8 @@ extension Warning {
 }
 
 extension ErrorReply {
+  init(_ event: WireEvent) throws(FieldError) { try self.init(Fields(event.fields)) }
+
   fileprivate init(_ fields: Fields) throws(FieldError) {
     code = ErrorCode(rawValue: try fields.string("code")) ?? .other
     text = try fields.string("text")

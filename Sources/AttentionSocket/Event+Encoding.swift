@@ -16,6 +16,11 @@ extension JSONWriter {
     if let value { self.value(value) } else { null() }
   }
 
+  mutating func nullable(_ name: String, _ value: Int?) {
+    self.name(name)
+    if let value { self.value(value) } else { null() }
+  }
+
   mutating func field(_ name: String, _ focus: Focus) {
     field(
       name,
@@ -34,7 +39,7 @@ extension Hello {
       json.field("program", program)
       json.field("version", version)
       json.field("run", run)
-      json.field("model", object: writeModel)
+      json.field("model", object: model.write)
       json.name("streams")
       json.array { json in
         for stream in streams { json.object { stream.write(to: &$0) } }
@@ -50,7 +55,7 @@ extension Hello {
         }
       }
       json.field("features", features)
-      json.field("permissions", object: { $0.field("control", false) })
+      json.field("permissions", object: { $0.field("control", mayControl) })
       json.name("limits")
       json.object { json in
         for (name, limit) in limits.sorted(by: { $0.key < $1.key }) { json.field(name, limit) }
@@ -59,11 +64,14 @@ extension Hello {
     }
   }
 
-  private func writeModel(to json: inout JSONWriter) {
-    json.field("name", model.name)
-    json.field("digest", model.digest)
-    json.field("score", model.score)
-    json.field("heads", model.heads)
+}
+
+extension ModelDescription {
+  func write(to json: inout JSONWriter) {
+    json.field("name", name)
+    json.field("digest", digest)
+    json.field("score", score)
+    json.field("heads", heads)
   }
 }
 
@@ -106,12 +114,20 @@ extension StreamStatus {
       json.field("sample", sample)
       json.field("since", since)
       if let attempt { json.field("attempt", attempt) }
+      if let inhibitedUntil {
+        json.field("inhibited_until", inhibitedUntil)
+        json.field("inhibited", inhibited)
+      }
     }
   }
 }
 
 extension Detection {
-  func encoded() -> ByteBuffer {
+  /// As the wire has it.
+  ///
+  /// - Parameter context: The client's, of its `detect`.
+  /// - Returns: The whole event.
+  func encoded(context: JSON? = nil) -> ByteBuffer {
     EventEncoder.encode("detection") { json in
       json.field("seq", seq)
       json.field("stream", stream)
@@ -126,8 +142,12 @@ extension Detection {
       json.field("end_sample", endSample)
       json.field("end", end)
       json.nullable("captured", captured)
-      json.field("timestamp", Int((1000 * time).rounded(.down)))
+      json.field("timestamp", timestamp)
       if replayed { json.field("replayed", true) }
+      if let context {
+        json.name("context")
+        json.value(context)
+      }
     }
   }
 }

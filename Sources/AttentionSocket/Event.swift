@@ -59,6 +59,10 @@ public enum WarningCode: String, CaseIterable, Sendable {
   case clipping
   /// Ten seconds of digital zero.
   case silence
+  /// The sound's mean is far from zero.
+  case dcOffset = "dc-offset"
+  /// Nothing above 4 kHz although there is sound below: a telephone's.
+  case narrowBand = "narrow-band"
   case clockDrift = "clock-drift"
   case noSpace = "no-space"
   /// A code that this version doesn't know.
@@ -82,11 +86,15 @@ public enum ErrorCode: String, Sendable {
   case badJSON = "bad-json"
   case tooLarge = "too-large"
   case timeout, busy, `internal`
+  case badAudio = "bad-audio"
+  case unknownKeyword = "unknown-keyword"
   case unknownStream = "unknown-stream"
   case unknownType = "unknown-type"
   case missingField = "missing-field"
   case badValue = "bad-value"
+  case notPermitted = "not-permitted"
   case notAvailable = "not-available"
+  case reloadFailed = "reload-failed"
   /// A code that this version doesn't know.
   case other
 }
@@ -122,6 +130,8 @@ public struct Hello: Equatable, Sendable {
   public var keywords: [KeywordDescription]
   /// Optional abilities.
   public var features: [String]
+  /// Whether this connection may use the verbs that change what the daemon does.
+  public var mayControl: Bool
   /// The longest queue and history that the server keeps, and what it accepts, by name.
   public var limits: [String: Int]
 }
@@ -172,6 +182,10 @@ public struct StreamStatus: Equatable, Sendable {
   public var since: Double
   /// Which attempt to recover this is.
   public var attempt: Int?
+  /// Seconds of stream time until which detections are suppressed; nil when none are.
+  public var inhibitedUntil: Double?
+  /// The keywords whose detections are suppressed.
+  public var inhibited: [String] = []
 }
 
 /// Where in the past the attention is: seconds before the frame's sample.
@@ -247,8 +261,11 @@ public struct Detection: Equatable, Sendable {
   public var endSample: Int
   /// Where the word ended, in seconds.
   public var end: Double
-  /// Unix seconds of `endSample`; nil for files and pipes.
+  /// Unix seconds of `endSample`; nil for files, pipes and what clients send.
   public var captured: Double?
+  /// Milliseconds: of the chunk that holds the deciding sample, as its sender counts them; else
+  /// those of `time`.
+  public var timestamp: Int
   /// Whether it comes from the history.
   public var replayed: Bool
 }

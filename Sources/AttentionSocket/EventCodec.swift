@@ -4,8 +4,12 @@ import NIOCore
 /// One event as it crosses the wire: a type, the merged fields of header and data block, a payload.
 package struct WireEvent: Equatable, Sendable {
   package let type: String
-  package let fields: [String: JSON]
+  /// The fields in the order in which they were written, each name once.
+  package let members: [JSON.Member]
   package let payload: ByteBuffer
+
+  /// The fields by name.
+  package var fields: [String: JSON] { JSON.object(members).fields ?? [:] }
 }
 
 /// How large the parts of one event may be, in bytes.
@@ -57,7 +61,7 @@ package enum FramingError: Error, Equatable {
 package struct EventDecoder {
   private struct Header {
     let type: String
-    let fields: [String: JSON]
+    let members: [JSON.Member]
     let dataLength: Int
     let payloadLength: Int
   }
@@ -99,11 +103,17 @@ package struct EventDecoder {
       let payload = buffer.readSlice(length: header.payloadLength)
     else { return nil }
     self.header = nil
-    var fields = header.fields
+    var members = header.members
     if data.readableBytes > 0 {
-      fields.merge(try block(data, of: header.type)) { _, inBlock in inBlock }
+      let block = try block(data, of: header.type)
+      // What stands in both is the block's.
+      if !members.isEmpty {
+        let names = Set(block.map(\.name))
+        members.removeAll { names.contains($0.name) }
+      }
+      members += block
     }
-    return WireEvent(type: header.type, fields: fields, payload: payload)
+    return WireEvent(type: header.type, members: members, payload: payload)
   }
 
   private mutating func headerLine() throws(FramingError) -> ByteBuffer? {
@@ -136,17 +146,14 @@ package struct EventDecoder {
     guard case .string(let type)? = object["type"] else {
       throw .badHeader("header: expected a string in type")
     }
-    var fields: [String: JSON] = [:]
+    var members: [JSON.Member] = []
     switch object["data"] {
     case nil, .null: break
-    case let value?:
-      guard let inHeader = value.fields else {
-        throw .badHeader("header: data must be an object")
-      }
-      fields = inHeader
+    case .object(let inHeader): members = inHeader
+    default: throw .badHeader("header: data must be an object")
     }
     return Header(
-      type: type, fields: fields,
+      type: type, members: members,
       dataLength: try length("data_length", in: object, limit: limits.data),
       payloadLength: try length("payload_length", in: object, limit: limits.payload))
   }
@@ -166,17 +173,17 @@ package struct EventDecoder {
 
   private func block(
     _ data: ByteBuffer, of type: String
-  ) throws(FramingError) -> [String: JSON] {
+  ) throws(FramingError) -> [JSON.Member] {
     let value: JSON
     do {
       value = try JSON(onWire: data)
     } catch {
       throw .badJSON("\(type.prefix(64)): data block: \(error)")
     }
-    guard let fields = value.fields else {
+    guard case .object(let members) = value else {
       throw .badJSON("\(type.prefix(64)): the data block must be a JSON object")
     }
-    return fields
+    return members
   }
 }
 

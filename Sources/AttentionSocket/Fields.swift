@@ -91,6 +91,20 @@ package struct Fields {
     try required(name, try optionalNumber(name), "a number")
   }
 
+  package func number(
+    _ name: String, in range: ClosedRange<Double>
+  ) throws(FieldError) -> Double {
+    let expected =
+      "a number from \(Self.short(range.lowerBound)) to \(Self.short(range.upperBound))"
+    let value = try required(name, self[name], expected)
+    guard let number = value.double, range.contains(number) else { throw wrong(name, expected) }
+    return number
+  }
+
+  private static func short(_ number: Double) -> String {
+    Int(exactly: number).map(String.init) ?? String(number)
+  }
+
   package func float(_ name: String) throws(FieldError) -> Float { Float(try number(name)) }
 
   package func optionalBool(_ name: String) throws(FieldError) -> Bool? {

@@ -40,6 +40,23 @@ struct FrameEncoder {
     return encoded
   }
 
+  /// A frame that was kept for `replay`, without bulk values.
+  func replayed(_ slot: UnsafeRawPointer, id: RequestID) -> ByteBuffer {
+    encode(
+      slot.load(as: FrameLayout.Header.self), UnsafeMutableRawPointer(mutating: slot),
+      weights: .none, spectrum: .none
+    ) { $0.field("replay", id) }
+  }
+
+  /// The frame in `slot` as the answer to a `snapshot`, with all the bulk values that it has.
+  func snapshot(_ slot: UnsafeRawPointer, id: RequestID?) -> ByteBuffer {
+    let header = slot.load(as: FrameLayout.Header.self)
+    return encode(
+      header, UnsafeMutableRawPointer(mutating: slot), type: "snapshot-reply",
+      weights: header.hasWeights ? .float32 : .none, spectrum: .float32
+    ) { $0.field("id", id) }
+  }
+
   private static func number(_ form: BulkForm) -> Int {
     switch form {
     case .none: 0
@@ -49,17 +66,18 @@ struct FrameEncoder {
   }
 
   private func encode(
-    _ header: FrameLayout.Header, _ slot: UnsafeMutableRawPointer, weights: BulkForm,
-    spectrum: BulkForm
+    _ header: FrameLayout.Header, _ slot: UnsafeMutableRawPointer, type: String = "attention",
+    weights: BulkForm, spectrum: BulkForm, more: @escaping (inout JSONWriter) -> Void = { _ in }
   ) -> ByteBuffer {
     let payload = payload(header, slot, weights: weights, spectrum: spectrum)
-    return EventEncoder.encode("attention", payload: payload) { json in
+    return EventEncoder.encode(type, payload: payload) { json in
+      more(&json)
       json.field("stream", stream.name)
       json.field("epoch", header.epoch)
       json.field("index", header.index)
       json.field("sample", header.sample)
       json.field("time", Double(header.sample) / Double(stream.rate))
-      json.field("captured", header.captured)
+      json.nullable("captured", header.captured.isFinite ? header.captured : nil)
       writeBeliefs(to: &json, slot)
       json.field("level", max(header.level, -120))
       json.field("span", header.span)

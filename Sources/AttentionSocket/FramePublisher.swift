@@ -7,15 +7,37 @@ import Synchronization
 /// that must arrive have a ring of their own; should that fill, because the event loop stands still, the
 /// loss is counted and every connection of the stream is closed with a `bye`: never a silent loss.
 ///
+/// The other way go wishes: what of a frame anybody wants to see, and thresholds.
+///
 /// One thread at a time may call the publishing methods; `warn` and the `wants` flags are open to all.
 public final class FramePublisher: @unchecked Sendable {
-  let stream: StreamDescription
+  /// What clients are told of the stream.
+  package let stream: StreamDescription
   let layout: FrameLayout
   let frames: FrameRing
-  let events = FrameRing(
-    capacity: FramePublisher.eventCapacity, slotBytes: MemoryLayout<EventRecord>.stride)
+  let events: FrameRing
+  let framesWanted: Atomic<Bool>
   let weightsWanted = Atomic<Bool>(false)
   let spectrumWanted = Atomic<Bool>(false)
+  let snapshotWanted = Atomic<Bool>(false)
+  let thresholds: ThresholdBoard
+  let inhibitions: InhibitionBoard
+  /// Samples of the stream that were heard.
+  let position = Atomic<Int>(0)
+  /// Of the newest frame, whether it was published or not; beginnings and levels as bit patterns.
+  let newestIndex = Atomic<Int>(0)
+  let newestLevel = Atomic<UInt32>(Float(-120).bitPattern)
+  let newestBegan = Atomic<UInt64>(Double.nan.bitPattern)
+  /// Share of the samples of the last second that clip, as a bit pattern; NaN where nobody looks.
+  let clipping = Atomic<UInt64>(Double.nan.bitPattern)
+  /// From the capture of a frame's newest sample to the frame's write to a socket.
+  let latencies = DurationHistogram()
+  /// The warnings that hold now, a bit for each code.
+  let held = Atomic<UInt32>(0)
+  /// Time that the processing of a hop took.
+  let stepTimes = DurationHistogram()
+  /// Whether anything was published that the event loop hasn't looked for.
+  let hasNews = Atomic<Bool>(false)
   /// Events that found their ring full, not yet seen by the event loop.
   let lostEvents = Atomic<Int>(0)
   private let warnings = WarningCounters()
@@ -25,6 +47,7 @@ public final class FramePublisher: @unchecked Sendable {
   private var ticket = 0
   private var epoch = 0
   private var lost = LostFrames()
+  private var thresholdsSeen = 0
 
   /// Frames that the ring holds when they are small: 2.5 s at a hop of 10 ms.
   private static let frameCapacity = 256
@@ -32,20 +55,85 @@ public final class FramePublisher: @unchecked Sendable {
   private static let frameBytes = 8 << 20
   /// Events that must arrive; as many as a connection's lane holds.
   private static let eventCapacity = 1_024
+  /// Of a client's stream both: its listener waits when they are full, and its audio with it.
+  private static let clientCapacity = 32
 
   init(
-    stream: StreamDescription, model: ModelDescription, keywords: Int,
+    stream: StreamDescription, model: ModelDescription, keywords: [KeywordDescription],
     attentionHeads: AttentionHeads, doorbell: Doorbell
   ) {
     self.stream = stream
     self.doorbell = doorbell
     layout = FrameLayout(
-      keywords: keywords, heads: model.heads, window: stream.window, bins: stream.bins,
+      keywords: keywords.count, heads: model.heads, window: stream.window, bins: stream.bins,
       attentionHeads: attentionHeads)
+    thresholds = ThresholdBoard(keywords.map(\.threshold))
+    inhibitions = InhibitionBoard(keywords: keywords.count)
+    let isClient = stream.kind == .client
+    framesWanted = Atomic(!isClient)
+    let most = isClient ? Self.clientCapacity : Self.frameCapacity
     frames = FrameRing(
-      capacity: max(8, min(Self.frameCapacity, Self.frameBytes / layout.slotBytes)),
-      slotBytes: layout.slotBytes)
+      capacity: max(8, min(most, Self.frameBytes / layout.slotBytes)), slotBytes: layout.slotBytes)
+    events = FrameRing(
+      capacity: isClient ? max(Self.clientCapacity, 4 * keywords.count) : Self.eventCapacity,
+      slotBytes: MemoryLayout<EventRecord>.stride)
   }
+
+  /// Whether there is any use in publishing frames.
+  ///
+  /// Of a daemon's stream there always is; a client's frames matter only to itself.
+  public var wantsFrames: Bool { framesWanted.load(ordering: .relaxed) }
+
+  /// Whether a step's frame and as many detections as there are keywords find room, and one event more.
+  public var hasRoom: Bool {
+    frames.slotToWrite() != nil && events.freeSlots > layout.keywords
+  }
+
+  /// Gives out the thresholds when any was changed since the last call.
+  ///
+  /// - Parameter body: Called with a keyword's index and its threshold.
+  public func changedThresholds(_ body: (Int, Float) -> Void) {
+    let version = thresholds.version
+    guard version != thresholdsSeen else { return }
+    thresholdsSeen = version
+    for keyword in 0..<layout.keywords { body(keyword, thresholds[keyword]) }
+  }
+
+  /// Whether nobody is told of a keyword's detections now; any thread may ask.
+  ///
+  /// - Parameters:
+  ///   - keyword: Index of the keyword.
+  ///   - sample: Position of the decision.
+  /// - Returns: Whether a client's `inhibit` holds there.
+  public func isInhibited(_ keyword: Int, at sample: Int) -> Bool {
+    sample < inhibitions[keyword]
+  }
+
+  /// Notes how far a stream whose frames nobody wants has got.
+  ///
+  /// - Parameters:
+  ///   - sample: Position just after the last sample that the newest frame has seen.
+  ///   - index: Number of that frame.
+  ///   - level: RMS of its hop in dBFS.
+  ///   - began: When its newest sample came, in seconds since boot; NaN when nobody knows.
+  public func hasHeard(
+    _ sample: Int, index: Int = 0, level: Float = -120, began: Double = .nan
+  ) {
+    newestIndex.store(index, ordering: .relaxed)
+    newestLevel.store(level.bitPattern, ordering: .relaxed)
+    newestBegan.store(began.bitPattern, ordering: .relaxed)
+    position.store(sample, ordering: .relaxed)
+  }
+
+  /// Notes how much of the last second's sound clips.
+  ///
+  /// - Parameter share: 0 to 1.
+  public func clips(share: Double) { clipping.store(share.bitPattern, ordering: .relaxed) }
+
+  /// Counts the time that the processing of a hop took.
+  ///
+  /// - Parameter nanoseconds: Without what was spent on waiting for audio.
+  public func stepTook(nanoseconds: UInt64) { stepTimes.add(nanoseconds) }
 
   /// Whether some subscriber asks for the attention's weights.
   public var wantsWeights: Bool { weightsWanted.load(ordering: .relaxed) }
@@ -55,13 +143,16 @@ public final class FramePublisher: @unchecked Sendable {
 
   /// Publishes an attention frame; at equal sample before a detection.
   ///
-  /// - Parameter fill: Writes the record. Called exactly once, unless the ring is full and only `index` is
-  ///   of interest: then it gets a record whose arrays are as large, and go nowhere.
-  public func attention(_ fill: (inout FrameRecord) -> Void) {
+  /// - Parameters:
+  ///   - isRepeated: It has been published before, and is shown for a `snapshot` alone.
+  ///   - fill: Writes the record. Called exactly once, unless the ring is full and only `index` is
+  ///     of interest: then it gets a record whose arrays are as large, and go nowhere.
+  public func attention(isRepeated: Bool = false, _ fill: (inout FrameRecord) -> Void) {
     let slot = frames.slotToWrite()
     let target = slot ?? frames.spare
-    let carriesWeights = wantsWeights && layout.carriesWeights
-    let carriesSpectrum = wantsSpectrum
+    let answersSnapshot = snapshotWanted.exchange(false, ordering: .relaxed)
+    let carriesWeights = (wantsWeights || answersSnapshot) && layout.carriesWeights
+    let carriesSpectrum = wantsSpectrum || answersSnapshot
     var record = FrameRecord(
       posteriors: layout.posteriors(in: target),
       focuses: layout.focuses(in: target),
@@ -72,7 +163,8 @@ public final class FramePublisher: @unchecked Sendable {
       record.span >= 1 && record.span <= layout.window && record.index >= 0 && record.sample >= 0,
       "A frame has a span inside the window, and a position.")
     guard slot != nil else {
-      lost.add(index: record.index)
+      if answersSnapshot { snapshotWanted.store(true, ordering: .relaxed) }
+      if !isRepeated { lost.add(index: record.index) }
       return
     }
     var header = FrameLayout.Header()
@@ -82,14 +174,30 @@ public final class FramePublisher: @unchecked Sendable {
     header.index = record.index
     header.sample = record.sample
     header.captured = record.captured
+    header.began = record.began
+    header.isBehind = record.isBehind
     header.level = record.level
     header.span = record.span
     header.hasWeights = carriesWeights
     header.hasSpectrum = carriesSpectrum
+    header.answersSnapshot = answersSnapshot
+    header.isRepeated = isRepeated
     target.storeBytes(of: header, as: FrameLayout.Header.self)
     frames.commit()
+    if !isRepeated {
+      hasHeard(
+        record.sample, index: record.index, level: record.level, began: record.began)
+    }
+    ring()
+  }
+
+  private func ring() {
+    hasNews.store(true, ordering: .releasing)
     doorbell.ring()
   }
+
+  /// Wakes the event loop, so that a listener with room again is given more audio.
+  public func ringForRoom() { ring() }
 
   /// Publishes a detection; it must arrive.
   ///
@@ -154,6 +262,15 @@ public final class FramePublisher: @unchecked Sendable {
           isReset: isReset)))
   }
 
+  /// Publishes that a client's audio was heard to its end; it must arrive.
+  public func ended() { publish(.ended) }
+
+  /// Publishes that there is no frame yet to answer a `snapshot` with.
+  public func noFrame() {
+    guard snapshotWanted.exchange(false, ordering: .relaxed) else { return }
+    publish(.noFrame)
+  }
+
   /// Counts a warning; subscribers get at most one per code in ten seconds, with the count.
   ///
   /// - Parameters:
@@ -161,14 +278,33 @@ public final class FramePublisher: @unchecked Sendable {
   ///   - lag: With `late`: seconds behind the capture.
   public func warn(_ code: WarningCode, lag: Double = 0) {
     warnings.count(code, lag: lag)
-    doorbell.ring()
+    ring()
+  }
+
+  /// Says that what a warning is about has begun or is over; the warning counts where it begins.
+  ///
+  /// The log hears of both.
+  ///
+  /// - Parameters:
+  ///   - code: What it is about.
+  ///   - holds: Whether it holds from now on.
+  ///   - lag: With `late`: seconds behind the capture.
+  public func setWarning(_ code: WarningCode, holds: Bool, lag: Double = 0) {
+    let bit = code.bit
+    if holds {
+      let before = held.bitwiseOr(bit, ordering: .relaxed).oldValue
+      if before & bit == 0 { warn(code, lag: lag) }
+    } else {
+      let before = held.bitwiseAnd(~bit, ordering: .relaxed).oldValue
+      if before & bit != 0 { ring() }
+    }
   }
 
   /// Event loop: warnings of a code since the last call, and the largest lag among them.
   func takeWarnings(_ code: WarningCode) -> (count: Int, lag: Double) { warnings.take(code) }
 
   private func publish(_ body: EventRecord.Body, epoch: Int? = nil, text: String = "") {
-    defer { doorbell.ring() }
+    defer { ring() }
     guard let slot = events.slotToWrite() else {
       lostEvents.wrappingAdd(1, ordering: .relaxed)
       return
@@ -228,6 +364,10 @@ struct EventRecord {
     case detection(Detection)
     case state(State)
     case discontinuity(Discontinuity)
+    /// A client's audio was heard to its end.
+    case ended
+    /// Nothing to answer a `snapshot` with.
+    case noFrame
   }
 
   var ticket: Int
@@ -274,6 +414,8 @@ private final class WarningCounters: Sendable {
   private let late = Counter()
   private let clipping = Counter()
   private let silence = Counter()
+  private let dcOffset = Counter()
+  private let narrowBand = Counter()
   private let clockDrift = Counter()
   private let noSpace = Counter()
   private let other = Counter()
@@ -283,6 +425,8 @@ private final class WarningCounters: Sendable {
     case .late: body(late)
     case .clipping: body(clipping)
     case .silence: body(silence)
+    case .dcOffset: body(dcOffset)
+    case .narrowBand: body(narrowBand)
     case .clockDrift: body(clockDrift)
     case .noSpace: body(noSpace)
     case .other: body(other)

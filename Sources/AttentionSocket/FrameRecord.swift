@@ -8,6 +8,11 @@ public struct FrameRecord: ~Copyable {
   public var sample = 0
   /// Unix seconds at which that sample was captured; NaN when nobody knows (files, pipes).
   public var captured = Double.nan
+  /// Seconds since boot from which the frame's latency counts: when its newest sample was captured, or,
+  /// of files and pipes, when it was read; NaN when nobody knows.
+  public var began = Double.nan
+  /// Whether more sound waited already when that sample was read: the processing is behind.
+  public var isBehind = false
   /// RMS of the last hop in dBFS.
   public var level: Float = -120
   /// Frames in the window now, this one included: 1 to the stream's window.
@@ -34,10 +39,16 @@ struct FrameLayout: Sendable {
     var index = 0
     var sample = 0
     var captured = Double.nan
+    var began = Double.nan
+    var isBehind = false
     var level: Float = -120
     var span = 1
     var hasWeights = false
     var hasSpectrum = false
+    /// Whether it answers `snapshot` requests.
+    var answersSnapshot = false
+    /// Whether it is shown once more, for a `snapshot` alone.
+    var isRepeated = false
   }
 
   let keywords: Int
@@ -63,6 +74,8 @@ struct FrameLayout: Sendable {
   private var spectrumOffset: Int { posteriorsOffset + 4 * keywords }
   private var weightsOffset: Int { spectrumOffset + 4 * bins }
   private var weightsCount: Int { carriesWeights ? heads * window : 0 }
+  /// Bytes of header, focuses and posteriors, a multiple of eight.
+  var beliefBytes: Int { (spectrumOffset + 7) / 8 * 8 }
   var slotBytes: Int { weightsOffset + 4 * weightsCount }
 
   func focuses(in slot: UnsafeMutableRawPointer) -> UnsafeMutableBufferPointer<Focus> {

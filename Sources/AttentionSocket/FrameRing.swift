@@ -45,6 +45,16 @@ final class FrameRing: @unchecked Sendable {
     return slots + position % capacity * stride
   }
 
+  /// Writer: how many slots it can fill now.
+  var freeSlots: Int {
+    capacity - (written.load(ordering: .relaxed) - read.load(ordering: .acquiring))
+  }
+
+  /// Reader: how many slots it can read now.
+  var filledSlots: Int {
+    written.load(ordering: .acquiring) - read.load(ordering: .relaxed)
+  }
+
   /// Writer: hands the slot it filled to the reader.
   func commit() { written.wrappingAdd(1, ordering: .releasing) }
 

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import NIOCore
 import Synchronization
@@ -8,32 +7,29 @@ import Synchronization
 /// Reads what the processing threads published, in each stream's order, and offers it to the connections
 /// that subscribed. Only the event loop touches it.
 package final class Hub {
-  /// One stream's publisher and what was last heard of it.
-  private struct Feed {
-    let publisher: FramePublisher
-    var encoder: FrameEncoder
-    var status: StreamStatus
-    /// Number of the record that comes next, over both rings of the publisher.
-    var nextTicket = 1
-    var warnings: [WarningCode: PendingWarning] = [:]
-  }
-
-  private struct PendingWarning {
-    var count = 0
-    var lag = 0.0
-    var lastSent: NIODeadline?
-  }
-
   package let eventLoop: any EventLoop
   let limits: ServerLimits
   let logger: Logger
   package let counters = ServerCounters()
-  package let publishers: [FramePublisher]
   let doorbell: Doorbell
-  private let identity: Hello
-  private var feeds: [Feed]
+  let identity: Hello
+  private let attentionHeads: AttentionHeads
+  private let clients: ClientAudioService?
+  private let clock: ServerClock
+  private let kernels: String
+  /// The daemon's own streams.
+  let feeds: [StreamFeed]
+  /// Streams of connections that sent audio.
+  private var clientFeeds: [ObjectIdentifier: StreamFeed] = [:]
   private var connections: [ObjectIdentifier: Connection] = [:]
+  /// Connections with a subscription, beside what it asks for.
+  private var subscribers: [Connection] = []
   private(set) var history: DetectionHistory
+  /// The thresholds of what clients send, and of streams that nobody set apart.
+  private(set) var thresholds: [Float]
+  /// The wake-word service's description of itself: the same for all.
+  let info: ByteBuffer
+  private let began: NIODeadline
   private var whenEmpty: (() -> Void)?
 
   /// Records of one stream read before other work of the loop gets its turn.
@@ -41,64 +37,113 @@ package final class Hub {
   /// Far fewer than a queue holds: after each turn the connections write, so that a reader who keeps up
   /// loses nothing however fast the stream is.
   private static let recordsPerTurn = 16
-  /// At most one warning per code and stream in this time.
-  private static let warningInterval = TimeAmount.seconds(10)
 
   /// A hub for the streams of `identity`, with a publisher for each.
+  ///
+  /// - Parameters:
+  ///   - eventLoop: Whose thread owns the hub.
+  ///   - identity: What the server says of itself.
+  ///   - attentionHeads: Whose attention the frames show.
+  ///   - clients: Who hears what clients send; nil when nobody does.
+  ///   - limits: Bounds on what clients can cost.
+  ///   - clock: What time it is.
+  ///   - kernels: The instruction set in use, for `status`.
+  ///   - logger: For what the operator should know.
   package init(
     eventLoop: any EventLoop, identity: Hello, attentionHeads: AttentionHeads,
-    limits: ServerLimits, logger: Logger
+    clients: ClientAudioService? = nil, limits: ServerLimits,
+    clock: ServerClock = .system, kernels: String = "", logger: Logger
   ) {
+    self.clock = clock
+    self.kernels = kernels
     self.eventLoop = eventLoop
     self.identity = identity
+    self.attentionHeads = attentionHeads
+    self.clients = clients
     self.limits = limits
     self.logger = logger
     let doorbell = Doorbell()
     self.doorbell = doorbell
-    publishers = identity.streams.map {
-      FramePublisher(
-        stream: $0.description, model: identity.model, keywords: identity.keywords.count,
-        attentionHeads: attentionHeads, doorbell: doorbell)
-    }
     history = DetectionHistory(capacity: limits.history)
-    let now = Self.unixTime()
-    feeds = publishers.map { publisher in
-      Feed(
-        publisher: publisher,
-        encoder: FrameEncoder(
-          stream: publisher.stream, keywords: identity.keywords.map(\.name),
-          layout: publisher.layout),
-        status: StreamStatus(
-          stream: publisher.stream.name, state: .starting, reason: .start, text: "starting",
-          epoch: 0, sample: 0, since: now, attempt: nil))
+    thresholds = identity.keywords.map(\.threshold)
+    info = ServiceDescription(of: identity).encoded()
+    began = eventLoop.now
+    let now = clock.unix()
+    let budget = limits.latencyBudget.seconds
+    feeds = identity.streams.enumerated().map { index, stream in
+      StreamFeed(
+        index: index,
+        publisher: FramePublisher(
+          stream: stream.description, model: identity.model, keywords: identity.keywords,
+          attentionHeads: attentionHeads, doorbell: doorbell),
+        keywords: identity.keywords.map(\.name), retainedFrames: limits.retainedFrames, now: now,
+        latencyBudget: budget)
     }
   }
 
-  /// Seconds since 1970: a label on states, never an input to a decision.
-  private static func unixTime() -> Double {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    // Microseconds are all that a Double holds beside today's seconds.
-    return (Double(now.tv_sec) * 1e6 + (Double(now.tv_nsec) / 1e3).rounded()) / 1e6
-  }
+  /// The ways in for the daemon's own streams.
+  package var publishers: [FramePublisher] { feeds.map(\.publisher) }
 
   // MARK: What connections ask
 
-  var streams: [StreamDescription] { identity.streams.map(\.description) }
-  var heads: Int { identity.model.heads }
   var run: String { identity.run }
+  /// The number by which a connection calls its own audio.
+  var clientIndex: Int { feeds.count }
+  var hearsClients: Bool { clients != nil }
+
+  /// Every stream that a connection can name, its own last.
+  var streamDescriptions: [StreamDescription] {
+    feeds.map(\.publisher.stream) + (clients.map { [$0.stream] } ?? [])
+  }
 
   /// The daemon's description, with the streams as they are now.
-  func hello() -> Hello {
+  func hello(for connection: Connection) -> Hello {
     var hello = identity
-    for index in feeds.indices {
-      hello.streams[index].epoch = feeds[index].status.epoch
-      hello.streams[index].state = feeds[index].status.state
+    for (index, feed) in feeds.enumerated() {
+      hello.streams[index].epoch = feed.status.epoch
+      hello.streams[index].state = feed.status.state
     }
+    if let clients {
+      let own = clientFeeds[ObjectIdentifier(connection)]?.status
+      hello.streams.append(
+        Hello.Stream(
+          description: clients.stream, epoch: own?.epoch ?? 0, state: own?.state ?? .waiting))
+    }
+    for index in hello.keywords.indices { hello.keywords[index].threshold = thresholds[index] }
+    hello.mayControl = connection.peer.controls
     return hello
   }
 
-  func status(ofStream index: Int) -> StreamStatus { feeds[index].status }
+  /// A stream by its number, a connection's own made at its first mention.
+  func feed(_ index: Int, for connection: Connection) -> StreamFeed? {
+    if index < feeds.count { return feeds[index] }
+    return clients.map { clientFeed(of: connection, $0) }
+  }
+
+  private func clientFeed(of connection: Connection, _ clients: ClientAudioService) -> StreamFeed {
+    if let known = clientFeeds[ObjectIdentifier(connection)] { return known }
+    var keywords = identity.keywords
+    for index in keywords.indices { keywords[index].threshold = thresholds[index] }
+    let feed = StreamFeed(
+      index: clientIndex,
+      publisher: FramePublisher(
+        stream: clients.stream, model: identity.model, keywords: keywords,
+        attentionHeads: attentionHeads, doorbell: doorbell),
+      keywords: keywords.map(\.name), retainedFrames: limits.retainedFrames,
+      now: clock.unix(), latencyBudget: limits.latencyBudget.seconds)
+    feed.owner = connection
+    clientFeeds[ObjectIdentifier(connection)] = feed
+    return feed
+  }
+
+  /// A listener to what a connection sends.
+  ///
+  /// - Throws: What the program finds wrong with making one.
+  func makeListener(for connection: Connection) throws -> (any AudioListener)? {
+    guard let clients else { return nil }
+    return try clients.listening.makeListener(
+      publisher: clientFeed(of: connection, clients).publisher)
+  }
 
   /// Takes a connection in, to be looked after until it is forgotten.
   ///
@@ -111,26 +156,104 @@ package final class Hub {
   }
 
   func forget(_ connection: Connection) {
+    clientFeeds[ObjectIdentifier(connection)] = nil
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     counters.connections.store(connections.count, ordering: .relaxed)
-    subscriptionsChanged()
+    if connection.subscription != nil { subscriptionsChanged() }
     if connections.isEmpty { whenEmpty?() }
   }
 
   /// Tells the publishers what anybody wants.
   func subscriptionsChanged() {
-    let subscriptions = connections.values.compactMap(\.subscription)
-    counters.subscribers.store(subscriptions.count, ordering: .relaxed)
-    for index in feeds.indices {
-      let ofFrames = subscriptions.filter {
-        $0.events.contains(.attention) && $0.streams.contains(index)
-      }
-      let publisher = feeds[index].publisher
-      publisher.weightsWanted.store(
-        ofFrames.contains { $0.weights != .none }, ordering: .relaxed)
-      publisher.spectrumWanted.store(
-        ofFrames.contains { $0.spectrum != .none }, ordering: .relaxed)
+    subscribers = connections.values.filter { $0.subscription != nil }
+    counters.subscribers.store(subscribers.count, ordering: .relaxed)
+    for feed in feeds { tellWishes(to: feed, subscribers) }
+    for feed in clientFeeds.values { tellWishes(to: feed, feed.owner.map { [$0] } ?? []) }
+  }
+
+  private func tellWishes(to feed: StreamFeed, _ connections: [Connection]) {
+    let ofFrames = connections.compactMap(\.subscription).filter {
+      $0.events.contains(.attention) && $0.streams.contains(feed.index)
     }
+    feed.publisher.weightsWanted.store(
+      ofFrames.contains { $0.weights != .none }, ordering: .relaxed)
+    feed.publisher.spectrumWanted.store(
+      ofFrames.contains { $0.spectrum != .none }, ordering: .relaxed)
+  }
+
+  // MARK: What control does
+
+  /// Changes a threshold, of one stream or of all and of what clients will send.
+  ///
+  /// - Parameters:
+  ///   - keyword: Index of the keyword.
+  ///   - threshold: Asked for; the nearest that may be is taken.
+  ///   - feed: The stream; nil for all.
+  /// - Returns: The threshold in force now, and the one before.
+  func setThreshold(
+    of keyword: Int, to threshold: Float, on feed: StreamFeed?
+  ) -> (threshold: Float, previous: Float) {
+    let threshold = min(max(threshold, limits.thresholds.lowerBound), limits.thresholds.upperBound)
+    if let feed {
+      let previous = feed.publisher.thresholds[keyword]
+      feed.publisher.thresholds.set(threshold, of: keyword)
+      return (threshold, previous)
+    }
+    let previous = thresholds[keyword]
+    thresholds[keyword] = threshold
+    for feed in feeds + clientFeeds.values {
+      feed.publisher.thresholds.set(threshold, of: keyword)
+    }
+    return (threshold, previous)
+  }
+
+  /// Suppresses detections of a stream, and tells who listens to its state.
+  ///
+  /// - Returns: Until when, in seconds of stream time.
+  func inhibit(_ feed: StreamFeed, seconds: Double, keywords: [Int]) -> Double {
+    let until = feed.inhibit(seconds: seconds, keywords: keywords)
+    tellState(of: feed)
+    for connection in connections.values { connection.write() }
+    return until
+  }
+
+  /// What `status` answers.
+  func status(for connection: Connection) -> DaemonStatus {
+    let own = clientFeeds[ObjectIdentifier(connection)]
+    let all = feeds + clientFeeds.values
+    let times = DurationHistogram.summary(of: all.map(\.publisher.stepTimes))
+    let now = clock.sinceBoot()
+    let statistics = counters.statistics
+    let uptime = eventLoop.now - began
+    return DaemonStatus(
+      run: identity.run, program: identity.program, version: identity.version,
+      uptime: Double(uptime.nanoseconds) / 1e9, model: identity.model,
+      streams: (feeds + (own.map { [$0] } ?? [])).map { feed in
+        DaemonStatus.Stream(feed, now: now, subscribers: subscribers(of: feed))
+      },
+      connections: statistics.connections, subscribers: statistics.subscribers,
+      dropped: statistics.dropped, ignored: statistics.ignored,
+      stepMicroseconds: DaemonStatus.StepTimes(
+        p50: times.p50 / 1e3, p99: times.p99 / 1e3, max: times.max / 1e3),
+      memory: ProcessUsage.residentBytes, latencyBudget: limits.latencyBudget.seconds * 1e3,
+      kernels: kernels, descriptors: ProcessUsage.descriptors,
+      threads: ProcessUsage.threads)
+  }
+
+  private func subscribers(of feed: StreamFeed) -> Int {
+    let candidates =
+      feed.index == clientIndex ? feed.owner.map { [$0] } ?? [] : subscribers
+    return candidates.count { $0.subscription?.streams.contains(feed.index) == true }
+  }
+
+  /// Live frames whose sound came before this are late, in seconds since boot.
+  var oldestBeginning: Double { clock.sinceBoot() - limits.latencyBudget.seconds }
+
+  /// A connection has handed a frame to the socket.
+  func hasWritten(frameOf stream: Int, began: Double, for connection: Connection) {
+    let feed =
+      stream < feeds.count ? feeds[stream] : clientFeeds[ObjectIdentifier(connection)]
+    feed?.wasWritten(began: began, now: clock.sinceBoot())
   }
 
   // MARK: What the streams say
@@ -142,159 +265,154 @@ package final class Hub {
   package func drain() -> Bool {
     doorbell.answer()
     var isComplete = true
-    for index in feeds.indices {
-      var budget = Self.recordsPerTurn
-      while budget > 0, readRecord(ofFeed: index) { budget -= 1 }
-      if budget == 0 {
+    for feed in feeds where !drain(feed) { isComplete = false }
+    for feed in clientFeeds.values {
+      guard feed.publisher.hasNews.exchange(false, ordering: .acquiring) else { continue }
+      if !drain(feed) {
+        feed.publisher.hasNews.store(true, ordering: .relaxed)
         isComplete = false
-      } else {
-        reportLostEvents(ofFeed: index)
       }
-      collectWarnings(ofFeed: index)
+      feed.owner?.listenerHasMoved()
     }
-    for connection in connections.values { connection.write() }
+    for connection in subscribers { connection.write() }
     return isComplete
   }
 
-  /// Reads one record of a stream, of whichever ring is next.
-  private func readRecord(ofFeed index: Int) -> Bool {
-    let publisher = feeds[index].publisher
-    let ticket = feeds[index].nextTicket
-    // Tickets are numbered without holes over both rings: the next one is at the head of one of them, or
-    // not published yet.
-    if let slot = publisher.frames.slotToRead(),
-      slot.load(as: FrameLayout.Header.self).ticket == ticket
+  /// - Returns: Whether everything of the stream was read.
+  private func drain(_ feed: StreamFeed) -> Bool {
+    let now = clock.unix()
+    let epoch = feed.status.epoch
+    let position = feed.publisher.position.load(ordering: .acquiring)
+    var budget = Self.recordsPerTurn
+    while budget > 0,
+      feed.read(
+        now: now, lost: { tell(of: $0, epoch: $1, in: feed) },
+        { tell($0, of: feed) })
     {
-      feeds[index].nextTicket += 1
-      distribute(frame: slot, ofFeed: index)
-      publisher.frames.release()
-      return true
+      budget -= 1
     }
-    if let slot = publisher.events.slotToRead() {
-      let record = slot.assumingMemoryBound(to: EventRecord.self)
-      guard record.pointee.ticket == ticket else { return false }
-      feeds[index].nextTicket += 1
-      distribute(record.pointee, ofFeed: index)
-      publisher.events.release()
-      return true
+    if budget > 0 {
+      reportLostEvents(of: feed)
+      // Everything that was decided up to there has been read; in a new epoch it means nothing.
+      if feed.status.epoch == epoch { feed.owner?.hasHeard(upTo: position, epoch: epoch) }
     }
-    return false
+    collectWarnings(of: feed)
+    return budget > 0
   }
 
-  private func subscribers(
-    to event: SubscribableEvent, ofFeed index: Int
+  private func tell(_ news: StreamFeed.News, of feed: StreamFeed) {
+    switch news {
+    case .frame(let header, let slot):
+      counters.frames.wrappingAdd(1, ordering: .relaxed)
+      show(header, slot, of: feed)
+      if feed.inhibitionsEnd() { tellState(of: feed) }
+    case .detection(let found, let epoch):
+      guard !feed.isInhibited(found.keyword, at: found.sample) else { return }
+      counters.detections.wrappingAdd(1, ordering: .relaxed)
+      if let owner = feed.owner {
+        owner.hasDetected(found, epoch: epoch, in: feed)
+      } else {
+        tell(found, epoch: epoch, in: feed)
+      }
+    case .state: tellState(of: feed)
+    case .discontinuity(let hole): offer(hole.encoded(), as: .discontinuity, of: feed)
+    case .ended:
+      feed.owner?.hasHeardToTheEnd()
+      tellState(of: feed)
+    case .silent: break
+    }
+  }
+
+  /// Offers a frame to those who want it, or tells them that it was shed.
+  private func show(
+    _ header: FrameLayout.Header, _ slot: UnsafeRawPointer, of feed: StreamFeed
+  ) {
+    let now = clock.sinceBoot()
+    if feed.sheds(header, now: now) {
+      return tell(
+        of: LostFrames(count: 1, fromIndex: header.index, toIndex: header.index),
+        epoch: header.epoch, in: feed)
+    }
+    var isShown = false
+    for (connection, subscription) in audience(of: .attention, in: feed)
+    where header.index % subscription.every == 0 {
+      isShown = true
+      connection.offerFrame(
+        feed.encoding(of: slot, for: subscription), of: header, stream: feed.index)
+    }
+    if !isShown { feed.couldBeWritten(header, now: now) }
+  }
+
+  private func tell(_ found: EventRecord.Detection, epoch: Int, in feed: StreamFeed) {
+    _ = feed.countDetection()
+    let detection = feed.detection(
+      found, epoch: epoch, number: history.nextNumber, name: identity.keywords[found.keyword].name,
+      timestamp: nil)
+    history.append(detection)
+    offer(detection.encoded(), as: .detection, of: feed)
+  }
+
+  /// Those who subscribed to an event of a stream.
+  private func audience(
+    of event: SubscribableEvent, in feed: StreamFeed
   ) -> [(Connection, Subscription)] {
-    connections.values.compactMap { connection in
+    let candidates =
+      feed.index == clientIndex ? feed.owner.map { [$0] } ?? [] : subscribers
+    return candidates.compactMap { connection in
       guard let subscription = connection.subscription, subscription.events.contains(event),
-        subscription.streams.contains(index)
+        subscription.streams.contains(feed.index)
       else { return nil }
       return (connection, subscription)
     }
   }
 
-  private func distribute(frame slot: UnsafeRawPointer, ofFeed index: Int) {
-    let header = slot.load(as: FrameLayout.Header.self)
-    distribute(header.lost, epoch: header.epoch, ofFeed: index)
-    feeds[index].status.sample = header.sample
-    counters.frames.wrappingAdd(1, ordering: .relaxed)
-    feeds[index].encoder.begin()
-    for (connection, subscription) in subscribers(to: .attention, ofFeed: index)
-    where header.index % subscription.every == 0 {
-      let bytes = feeds[index].encoder.encoding(
-        of: slot, weights: subscription.weights, spectrum: subscription.spectrum)
-      connection.offerFrame(bytes, stream: index, epoch: header.epoch, index: header.index)
-    }
+  private func tellState(of feed: StreamFeed) {
+    offer(feed.status.encoded(), as: .state, of: feed)
+  }
+
+  private func offer(_ bytes: ByteBuffer, as event: SubscribableEvent, of feed: StreamFeed) {
+    for (connection, _) in audience(of: event, in: feed) { connection.offer(bytes) }
   }
 
   /// Tells of frames that found the ring full, as far as each subscription would have got them.
-  private func distribute(_ lost: LostFrames, epoch: Int, ofFeed index: Int) {
-    guard lost.count > 0 else { return }
+  private func tell(of lost: LostFrames, epoch: Int, in feed: StreamFeed) {
     counters.dropped.wrappingAdd(lost.count, ordering: .relaxed)
-    for (connection, subscription) in subscribers(to: .attention, ofFeed: index) {
+    for (connection, subscription) in audience(of: .attention, in: feed) {
       let every = subscription.every
       let first = (lost.fromIndex + every - 1) / every * every
       let last = lost.toIndex / every * every
       guard first <= last else { continue }
       connection.offerHole(
         SubscriberQueue.Hole(
-          stream: index, epoch: epoch, count: (last - first) / every + 1, fromIndex: first,
+          stream: feed.index, epoch: epoch, count: (last - first) / every + 1, fromIndex: first,
           toIndex: last))
     }
   }
 
-  private func distribute(_ record: EventRecord, ofFeed index: Int) {
-    distribute(record.lost, epoch: record.lostEpoch, ofFeed: index)
-    switch record.body {
-    case .detection(let detection): distribute(detection, epoch: record.epoch, ofFeed: index)
-    case .state(let state):
-      feeds[index].status = StreamStatus(
-        stream: feeds[index].status.stream, state: state.state, reason: state.reason,
-        text: record.text.string, epoch: record.epoch, sample: state.sample,
-        since: Self.unixTime(), attempt: state.attempt > 0 ? state.attempt : nil)
-      offer(feeds[index].status.encoded(), as: .state, ofFeed: index)
-    case .discontinuity(let hole):
-      let event = Discontinuity(
-        stream: feeds[index].status.stream, epoch: record.epoch, sample: hole.sample,
-        lostSamples: hole.lostSamples, isExact: hole.isExact, reason: hole.reason,
-        isReset: hole.isReset)
-      offer(event.encoded(), as: .discontinuity, ofFeed: index)
-    }
-  }
-
-  private func distribute(_ found: EventRecord.Detection, epoch: Int, ofFeed index: Int) {
-    let stream = feeds[index].publisher.stream
-    let rate = Double(stream.rate)
-    let detection = Detection(
-      seq: history.nextNumber, stream: stream.name, epoch: epoch,
-      name: identity.keywords[found.keyword].name, score: found.score,
-      threshold: found.threshold, sample: found.sample, time: Double(found.sample) / rate,
-      startSample: found.startSample, start: Double(found.startSample) / rate,
-      endSample: found.endSample, end: Double(found.endSample) / rate,
-      captured: found.captured.isFinite ? found.captured : nil, replayed: false)
-    history.append(detection)
-    counters.detections.wrappingAdd(1, ordering: .relaxed)
-    offer(detection.encoded(), as: .detection, ofFeed: index)
-  }
-
-  private func offer(_ bytes: ByteBuffer, as event: SubscribableEvent, ofFeed index: Int) {
-    for (connection, _) in subscribers(to: event, ofFeed: index) { connection.offer(bytes) }
-  }
-
   /// Events that found their ring full: the one loss inside the daemon, and it is not silent.
-  private func reportLostEvents(ofFeed index: Int) {
-    let lost = feeds[index].publisher.lostEvents.exchange(0, ordering: .relaxed)
+  private func reportLostEvents(of feed: StreamFeed) {
+    let lost = feed.publisher.lostEvents.exchange(0, ordering: .relaxed)
     guard lost > 0 else { return }
-    let name = feeds[index].publisher.stream.name
+    let name = feed.publisher.stream.name
     let text = "\(lost) events of stream \(name) were lost: the daemon's event loop was late"
     logger.critical("\(text)")
     counters.lostEvents.wrappingAdd(lost, ordering: .relaxed)
-    for connection in connections.values
-    where connection.subscription?.streams.contains(index) == true {
-      connection.sayBye(Bye(reason: .error, text: text))
-    }
+    let concerned =
+      feed.owner.map { [$0] }
+      ?? subscribers.filter { $0.subscription?.streams.contains(feed.index) == true }
+    for connection in concerned { connection.sayBye(Bye(reason: .error, text: text)) }
   }
 
-  private func collectWarnings(ofFeed index: Int) {
-    for code in WarningCode.allCases {
-      let new = feeds[index].publisher.takeWarnings(code)
-      if new.count > 0 {
-        feeds[index].warnings[code, default: PendingWarning()].count += new.count
-        let lag = feeds[index].warnings[code]?.lag ?? 0
-        feeds[index].warnings[code]?.lag = max(lag, new.lag)
+  private func collectWarnings(of feed: StreamFeed) {
+    feed.collectHeld { code, holds in
+      let name = feed.publisher.stream.name
+      if holds {
+        logger.warning("stream \(name): \(code.rawValue): \(code.text)")
+      } else {
+        logger.info("stream \(name): \(code.rawValue) is over")
       }
-      sendWarning(code, ofFeed: index)
     }
-  }
-
-  private func sendWarning(_ code: WarningCode, ofFeed index: Int) {
-    guard let pending = feeds[index].warnings[code], pending.count > 0 else { return }
-    let now = eventLoop.now
-    if let last = pending.lastSent, now - last < Self.warningInterval { return }
-    feeds[index].warnings[code] = PendingWarning(lastSent: now)
-    let warning = Warning(
-      code: code, text: code.text, stream: feeds[index].publisher.stream.name,
-      count: pending.count, lag: pending.lag > 0 ? pending.lag : nil)
-    offer(warning.encoded(), as: .warning, ofFeed: index)
+    feed.collectWarnings(now: eventLoop.now) { offer($0.encoded(), as: .warning, of: feed) }
   }
 
   // MARK: Time
@@ -303,7 +421,7 @@ package final class Hub {
   ///
   /// Called some times a second.
   package func sweep() {
-    for index in feeds.indices { collectWarnings(ofFeed: index) }
+    for feed in feeds { collectWarnings(of: feed) }
     for connection in connections.values {
       connection.checkTime(eventLoop.now)
       connection.write()
@@ -325,38 +443,20 @@ package final class Hub {
   }
 }
 
-extension WarningCode {
-  /// For people.
-  fileprivate var text: String {
-    switch self {
-    case .late: "processing is behind the capture"
-    case .clipping: "the input clips; turn its gain down"
-    case .silence: "the input has been digital silence for 10 s; is the microphone muted?"
-    case .clockDrift: "the card's clock and the system's drift apart"
-    case .noSpace: "no space left on the device"
-    case .other: "something is wrong"
-    }
+/// Who hears what clients send, and what their streams are.
+package struct ClientAudioService: Sendable {
+  package var stream: StreamDescription
+  package var listening: any AudioListening
+
+  package init(stream: StreamDescription, listening: any AudioListening) {
+    precondition(stream.kind == .client, "A client's stream is of that kind")
+    self.stream = stream
+    self.listening = listening
   }
 }
 
-extension Hello {
-  /// Optional abilities of this version.
-  private static let implemented = ["weights", "spectrum"]
-
-  /// What a server says of itself before any stream has started.
-  package init(
-    program: String, version: String, run: String, model: ModelDescription,
-    keywords: [KeywordDescription], streams: [StreamDescription], limits: ServerLimits
-  ) {
-    self.init(
-      protocolVersion: Self.protocolVersion, program: program, version: version, run: run,
-      model: model,
-      streams: streams.map { Stream(description: $0, epoch: 0, state: .starting) },
-      keywords: keywords, features: Self.implemented,
-      limits: [
-        "header": limits.header, "data": limits.data, "payload": limits.payload,
-        "queue_events": limits.queueEvents, "queue_bytes": limits.queueBytes,
-        "history": limits.history,
-      ])
+extension Duration {
+  fileprivate var seconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 }

@@ -17,9 +17,9 @@ extension SocketError {
 }
 
 /// A Unix socket's address, with the path in place.
-struct UnixAddress {
+package struct UnixAddress {
   /// The longest path that fits, in bytes, with its closing zero left over.
-  static let pathLimit = 107
+  package static let pathLimit = 107
 
   private var address = sockaddr_un()
 

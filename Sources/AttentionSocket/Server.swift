@@ -4,15 +4,60 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The socket of the daemon: what its streams attend to and detect, for any number of readers.
+/// The socket of the daemon: what its streams attend to and detect, for any number of readers, and a
+/// wake-word service for clients that bring their own audio.
 ///
 /// A processing thread speaks through its `FramePublisher` and never waits. One event loop encodes, keeps
 /// the history of detections and a bounded queue per connection; no reader can delay another, or the
 /// processing.
 public final class AttentionServer: Sendable {
+  /// What the server says of itself, and whom it hears.
+  public struct Description: Sendable {
+    /// The daemon's name.
+    public var program: String
+    /// The daemon's version.
+    public var version: String
+    /// The model that listens.
+    public var model: ModelDescription
+    /// In the order of the posteriors.
+    public var keywords: [KeywordDescription]
+    /// Whose attention the frames show.
+    public var attentionHeads: AttentionHeads
+    /// The daemon's own sources of audio.
+    public var streams: [StreamDescription]
+    /// The instruction set that the kernels are built for, for `status`.
+    public var kernels: String
+    /// Of the audio that each client sends, of the kind `client`; nil when none is heard.
+    public var clientStream: StreamDescription?
+
+    /// Describes a server.
+    public init(
+      program: String, version: String, model: ModelDescription, keywords: [KeywordDescription],
+      attentionHeads: AttentionHeads, streams: [StreamDescription],
+      clientStream: StreamDescription? = nil, kernels: String = ""
+    ) {
+      self.kernels = kernels
+      self.program = program
+      self.version = version
+      self.model = model
+      self.keywords = keywords
+      self.attentionHeads = attentionHeads
+      self.streams = streams
+      self.clientStream = clientStream
+    }
+
+    fileprivate func check() {
+      let all = streams + (clientStream.map { [$0] } ?? [])
+      precondition(!keywords.isEmpty && !all.isEmpty, "There is a stream and a keyword.")
+      precondition(
+        all.allSatisfy {
+          $0.rate > 0 && $0.hop > 0 && $0.window > 0 && $0.bins > 0 && !$0.name.isEmpty
+        } && model.heads > 0, "A stream has a name; its numbers and the model's are positive.")
+    }
+  }
+
   private struct Listening {
-    let channel: any Channel
-    let socket: ListeningSocket
+    var places: [ListeningPlace] = []
     let bell: any Channel
     let sweeping: RepeatedTask
   }
@@ -29,42 +74,45 @@ public final class AttentionServer: Sendable {
   private let doorbell: Doorbell
   private let counters: ServerCounters
   private let limits: ServerLimits
+  private let policy: ServerPolicy
   private let logger: Logger
   private let phase = Mutex<Phase>(.initial)
+  private let inputEnd = AsyncStream<Void>.makeStream()
 
   /// Prepares a server; nothing is opened before `listen`.
   ///
   /// - Parameters:
-  ///   - program: The daemon's name.
-  ///   - version: The daemon's version.
-  ///   - model: The model that listens.
-  ///   - keywords: In the order of the posteriors.
-  ///   - attentionHeads: Whose attention the frames show.
-  ///   - streams: The daemon's sources of audio.
+  ///   - description: What the server says of itself.
+  ///   - listening: Who hears what clients send; needed where a `clientStream` is described.
   ///   - limits: Bounds on what clients can cost.
+  ///   - policy: Who may do what.
   ///   - logger: For what the operator should know.
   public init(
-    program: String, version: String, model: ModelDescription, keywords: [KeywordDescription],
-    attentionHeads: AttentionHeads, streams: [StreamDescription],
-    limits: ServerLimits = ServerLimits(), logger: Logger
+    _ description: Description, listening: (any AudioListening)? = nil,
+    limits: ServerLimits = ServerLimits(), policy: ServerPolicy = ServerPolicy(), logger: Logger
   ) {
-    precondition(!keywords.isEmpty && !streams.isEmpty, "There is a stream and a keyword.")
+    description.check()
     precondition(
-      streams.allSatisfy {
-        $0.rate > 0 && $0.hop > 0 && $0.window > 0 && $0.bins > 0 && !$0.name.isEmpty
-      } && model.heads > 0, "A stream has a name; its numbers and the model's are positive.")
+      (listening == nil) == (description.clientStream == nil),
+      "Clients are heard by somebody, and have a stream.")
     self.limits = limits
+    self.policy = policy
     self.logger = logger
     let run = String(UInt64.random(in: .min ... .max), radix: 16)
     let identity = Hello(
-      program: program, version: version,
-      run: String(repeating: "0", count: 16 - run.utf8.count) + run, model: model,
-      keywords: keywords, streams: streams, limits: limits)
+      program: description.program, version: description.version,
+      run: String(repeating: "0", count: 16 - run.utf8.count) + run, model: description.model,
+      keywords: description.keywords, streams: description.streams,
+      hearsClients: listening != nil, limits: limits)
+    var clients: ClientAudioService?
+    if let listening, let stream = description.clientStream {
+      clients = ClientAudioService(stream: stream, listening: listening)
+    }
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let hub = Hub(
-      eventLoop: loop, identity: identity, attentionHeads: attentionHeads, limits: limits,
-      logger: logger)
+      eventLoop: loop, identity: identity, attentionHeads: description.attentionHeads,
+      clients: clients, limits: limits, kernels: description.kernels, logger: logger)
     publishers = hub.publishers
     counters = hub.counters
     doorbell = hub.doorbell
@@ -80,9 +128,7 @@ public final class AttentionServer: Sendable {
   /// - Returns: The same publisher at each call.
   public func publisher(forStream index: Int) -> FramePublisher { publishers[index] }
 
-  /// Makes the socket at `path` and serves whoever connects.
-  ///
-  /// Ignores SIGPIPE from then on, in the whole process.
+  /// Makes a Unix socket at `path` and serves whoever connects.
   ///
   /// - Parameters:
   ///   - path: At most 107 bytes; its directory must exist.
@@ -92,22 +138,70 @@ public final class AttentionServer: Sendable {
   public func listen(
     at path: String, mode: mode_t = 0o600, group owner: gid_t? = nil
   ) async throws(SocketError) {
-    signal(SIGPIPE, SIG_IGN)
-    let socket = try ListeningSocket(at: path, mode: mode, group: owner)
-    var isTaken = false
-    do {
-      let bell = try await connectBell()
-      isTaken = true
-      let channel = try await accept(on: socket.descriptor)
-      begin(
-        Listening(channel: channel, socket: socket, bell: bell, sweeping: startSweeping()))
-    } catch {
-      if !isTaken { close(socket.descriptor) }
-      socket.remove()
-      let code = (error as? IOError)?.errnoCode ?? EINVAL
-      throw SocketError.system(operation: "serve", path: path, code: code)
+    try await listen(at: [.unix(path: path)], mode: mode, group: owner)
+  }
+
+  /// Serves whoever connects, in several places at once.
+  ///
+  /// Ignores SIGPIPE from then on, in the whole process.
+  ///
+  /// - Parameters:
+  ///   - addresses: Where; the directories of Unix sockets must exist.
+  ///   - mode: Permissions of Unix sockets: who may connect.
+  ///   - owner: Group of Unix sockets; nil leaves the process's.
+  /// - Throws: `SocketError` for the first that can't be made; none is left open then.
+  public func listen(
+    at addresses: [SocketAddress], mode: mode_t = 0o600, group owner: gid_t? = nil
+  ) async throws(SocketError) {
+    try await listen(at: addresses, as: \.self) { entrance, address throws(SocketError) in
+      try await entrance.open(address, mode: mode, group: owner) { [inputEnd] in
+        inputEnd.continuation.finish()
+      }
     }
-    logger.info("listening at \(path)")
+  }
+
+  /// Serves whoever connects to sockets that a service manager made.
+  ///
+  /// Ignores SIGPIPE from then on, in the whole process.
+  ///
+  /// - Parameter sockets: Where; their files are left as they are, also at the end.
+  /// - Throws: `SocketError` for the first that can't be served; none is left open then.
+  public func listen(on sockets: [HandedSocket]) async throws(SocketError) {
+    try await listen(at: sockets, as: \.address) { entrance, socket throws(SocketError) in
+      try await entrance.open(socket)
+    }
+  }
+
+  private func listen<Place>(
+    at places: [Place], as address: (Place) -> SocketAddress,
+    open: (Entrance, Place) async throws(SocketError) -> ListeningPlace
+  ) async throws(SocketError) {
+    signal(SIGPIPE, SIG_IGN)
+    var listening: Listening
+    do {
+      listening = Listening(bell: try await connectBell(), sweeping: startSweeping())
+    } catch {
+      throw SocketError.system(
+        operation: "serve", path: places.first.map { address($0).description } ?? "",
+        code: (error as? IOError)?.errnoCode ?? EINVAL)
+    }
+    let entrance = Entrance(hub: hub, group: group, policy: policy)
+    for place in places {
+      do throws(SocketError) {
+        listening.places.append(try await open(entrance, place))
+      } catch {
+        await close(listening)
+        throw error
+      }
+    }
+    begin(listening)
+    for place in places { logger.info("listening at \(address(place))") }
+  }
+
+  /// Returns when the event loop has had a turn: it answers, or this waits.
+  public func answer() async {
+    // A loop that has ended has nobody to answer.
+    try? await group.next().submit {}.get()
   }
 
   private func begin(_ listening: Listening) {
@@ -115,6 +209,11 @@ public final class AttentionServer: Sendable {
       guard case .initial = phase else { preconditionFailure("A server listens once.") }
       phase = .listening(listening)
     }
+  }
+
+  /// Waits until the peer at the standard streams has gone; for ever when nobody is served there.
+  public func standardStreamsEnd() async {
+    for await _ in inputEnd.stream {}
   }
 
   /// The pipe that processing threads ring.
@@ -137,32 +236,14 @@ public final class AttentionServer: Sendable {
       doorbell.connect(ends[1])
       return channel
     } catch {
-      close(ends[1])
+      Glibc.close(ends[1])
       throw error
     }
   }
 
-  private func accept(on descriptor: CInt) async throws -> any Channel {
-    let hub = hub
-    return try await ServerBootstrap(group: group)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      // The queue is the place to wait: the channel itself holds 16 KiB at most, and one event more.
-      .childChannelOption(
-        .writeBufferWaterMark,
-        value: ChannelOptions.Types.WriteBufferWaterMark(
-          low: 4 << 10, high: 16 << 10)
-      )
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(Connection(hub: hub.value))
-        }
-      }
-      .withBoundSocket(descriptor).get()
-  }
-
   private func startSweeping() -> RepeatedTask {
     // A quarter of the shortest bound keeps the bounds to within that.
-    let shortest = min(limits.eventTime, limits.stallTime, limits.drainTime)
+    let shortest = min(limits.eventTime, limits.stallTime, limits.drainTime, limits.answerTime)
     let interval = TimeAmount(shortest / 4)
     let hub = hub
     return group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
@@ -170,7 +251,7 @@ public final class AttentionServer: Sendable {
     }
   }
 
-  /// Sends what was published, says `bye`, and removes the socket file.
+  /// Sends what was published, says `bye`, and removes the socket files.
   ///
   /// Waits for the readers as long as the limits allow. Publish nothing after this.
   ///
@@ -182,16 +263,21 @@ public final class AttentionServer: Sendable {
       defer { phase = .finished }
       return phase
     }
-    if case .listening(let listening) = last {
-      // The errors of closing what is closed already are of no interest.
-      try? await listening.channel.close()
-      await sayGoodbye(Bye(reason: reason, text: text))
-      listening.sweeping.cancel()
-      try? await listening.bell.close()
-      listening.socket.remove()
-    }
     if case .finished = last { return }
+    if case .listening(let listening) = last {
+      for place in listening.places { await place.stopAccepting() }
+      await sayGoodbye(Bye(reason: reason, text: text))
+      await close(listening)
+    }
+    inputEnd.continuation.finish()
     try? await group.shutdownGracefully()
+  }
+
+  private func close(_ listening: Listening) async {
+    for place in listening.places { await place.close() }
+    listening.sweeping.cancel()
+    // The errors of closing what is closed already are of no interest.
+    try? await listening.bell.close()
   }
 
   private func sayGoodbye(_ bye: Bye) async {

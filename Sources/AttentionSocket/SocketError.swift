@@ -10,6 +10,8 @@ public enum SocketError: Error, Equatable, CustomStringConvertible {
   case noPermission(path: String)
   /// The operating system refused; `code` is its errno.
   case system(operation: String, path: String, code: Int32)
+  /// No such host, or its address isn't this machine's.
+  case unknownHost(address: String)
   /// No socket at the path.
   case missing(path: String)
   /// A socket of a process that is gone.
@@ -20,6 +22,12 @@ public enum SocketError: Error, Equatable, CustomStringConvertible {
   case notUnderstood(path: String, found: String)
   /// The peer refused a request or the connection.
   case refused(path: String, reply: ErrorReply)
+  /// Nothing that a client can connect to.
+  case notForClients(path: String)
+  /// Somebody listens, and says nothing.
+  case noAnswer(path: String, after: Duration)
+  /// A descriptor that was handed over is nothing to listen on.
+  case notServable(descriptor: CInt, found: String)
   /// The connection ended where an answer was due.
   case closed(path: String)
 
@@ -39,8 +47,12 @@ public enum SocketError: Error, Equatable, CustomStringConvertible {
       "socket \(path): permission denied; this user may not use the socket or its directory"
     case .system(let operation, let path, let code):
       "socket \(path): \(operation): \(Self.text(of: code))"
+    case .unknownHost(let address):
+      "socket \(address): no such host; to listen there it must be an address of this machine"
     case .missing(let path):
       "socket \(path): no such socket; is the daemon running, and with this path?"
+    case .nobodyListens(let path) where path.hasPrefix("tcp://"):
+      "socket \(path): nobody listens; is the daemon running, and at this address?"
     case .nobodyListens(let path):
       "socket \(path): nobody listens; the daemon that made it is gone"
     case .otherProtocol(let path, let version):
@@ -49,6 +61,14 @@ public enum SocketError: Error, Equatable, CustomStringConvertible {
       "socket \(path): the peer doesn't speak attnd's protocol: \(found)"
     case .refused(let path, let reply):
       "socket \(path): \(reply.text) (\(reply.code.rawValue))"
+    case .notForClients(let path):
+      "socket \(path): only whoever starts the daemon can talk to it there; name a Unix socket or"
+        + " tcp://HOST:PORT"
+    case .noAnswer(let path, let time):
+      "socket \(path): no answer within \(time); is it attnd that listens there?"
+    case .notServable(let descriptor, let found):
+      "socket handed over as descriptor \(descriptor): \(found); expected one that listens, of a Unix"
+        + " path or TCP (ListenStream=)"
     case .closed(let path):
       "socket \(path): the connection was closed before the answer came"
     }

@@ -45,6 +45,8 @@ package struct SubscriberQueue {
   /// What the owner writes next.
   package enum Next: Equatable {
     case bytes(ByteBuffer)
+    /// A frame of a stream, whose latency counts from `began`, in seconds since boot.
+    case frame(ByteBuffer, stream: Int, began: Double)
     /// A `dropped` to write; `total` as the protocol defines it.
     case dropped(Hole, total: Int)
     /// Detections of the history to write before anything else.
@@ -57,6 +59,9 @@ package struct SubscriberQueue {
     let epoch: Int
     let index: Int
     let bytes: ByteBuffer
+    let began: Double
+    /// Whether it may be shed when it is late.
+    let isLive: Bool
   }
 
   private struct Due {
@@ -101,16 +106,41 @@ package struct SubscriberQueue {
 
   /// Queues an attention frame, in place of older ones if need be.
   ///
+  /// - Parameters:
+  ///   - bytes: The event.
+  ///   - stream: Number of its stream.
+  ///   - epoch: Of the stream.
+  ///   - index: Number of the frame.
+  ///   - began: When its newest sample came, in seconds since boot; NaN when nobody knows.
+  ///   - isLive: Whether it may be shed when it is late.
   /// - Returns: How many frames were dropped for it.
   package mutating func offerFrame(
-    _ bytes: ByteBuffer, stream: Int, epoch: Int, index: Int
+    _ bytes: ByteBuffer, stream: Int, epoch: Int, index: Int, began: Double = .nan,
+    isLive: Bool = false
   ) -> Int {
     largestFrame = max(largestFrame, bytes.readableBytes)
     frames.append(
-      Frame(ticket: nextTicket(), stream: stream, epoch: epoch, index: index, bytes: bytes))
+      Frame(
+        ticket: nextTicket(), stream: stream, epoch: epoch, index: index, bytes: bytes,
+        began: began, isLive: isLive))
     frameBytes += bytes.readableBytes
     var dropped = 0
     while frames.count > bounds.frames || frameBytes > max(bounds.frameBytes, 2 * largestFrame) {
+      dropOldestFrame()
+      dropped += 1
+    }
+    return dropped
+  }
+
+  /// Drops live frames that came before a time and have newer ones of their stream behind them.
+  ///
+  /// - Parameter oldest: Seconds since boot; what began earlier is too late.
+  /// - Returns: How many frames were dropped.
+  package mutating func shedFrames(before oldest: Double) -> Int {
+    var dropped = 0
+    while let frame = frames.first, frame.isLive, frame.began < oldest,
+      frames.dropFirst().contains(where: { $0.stream == frame.stream })
+    {
       dropOldestFrame()
       dropped += 1
     }
@@ -165,7 +195,7 @@ package struct SubscriberQueue {
     if frameTicket < dueTicket {
       let frame = frames.removeFirst()
       frameBytes -= frame.bytes.readableBytes
-      return .bytes(frame.bytes)
+      return .frame(frame.bytes, stream: frame.stream, began: frame.began)
     }
     guard let entry = due.popFirst() else { return nil }
     dueBytes -= entry.byteCount

@@ -1,20 +1,13 @@
 /// What a connection has asked for, checked once.
 package struct Subscription: Sendable {
   package var events: Set<SubscribableEvent>
-  /// Indices of the daemon's streams, ascending.
+  /// Indices of streams, ascending: the daemon's, and after them the connection's own.
   package var streams: [Int]
   package var every: Int
   package var weights: BulkForm
   package var spectrum: BulkForm
   /// The last detection that the client has seen.
   package var since: DetectionNumber?
-
-  /// Why a request can't be met.
-  package struct Refusal: Error, Equatable {
-    package let code: ErrorCode
-    package let text: String
-    package let field: String
-  }
 
   /// Reads the fields of a `subscribe`.
   package init(_ fields: Fields, streams known: [StreamDescription], heads: Int) throws(Refusal) {
@@ -70,14 +63,11 @@ package struct Subscription: Sendable {
     var chosen: Set<Int> = []
     for name in names {
       if name == "*" {
-        chosen.formUnion(known.indices)
+        chosen.formUnion(known.indices.filter { known[$0].kind != .client })
       } else if let index = known.firstIndex(where: { $0.name == name }) {
         chosen.insert(index)
       } else {
-        let all = known.map(\.name).joined(separator: ", ")
-        throw Refusal(
-          code: .unknownStream,
-          text: "subscribe: no stream '\(name.prefix(64))'; there are: \(all)", field: "streams")
+        throw Refusal.unknownStream(name, verb: "subscribe", known: known)
       }
     }
     return chosen.sorted()
@@ -107,13 +97,5 @@ package struct Subscription: Sendable {
             + " a payload of \(limits.payload) bytes", field: "weights")
       }
     }
-  }
-}
-
-extension Subscription.Refusal {
-  package init(_ error: FieldError, verb: String) {
-    self.init(
-      code: error.fault == .missing ? .missingField : .badValue, text: "\(verb): \(error.text)",
-      field: error.field)
   }
 }

@@ -28,8 +28,8 @@ public enum AudioInputError: Error, Equatable, CustomStringConvertible, Sendable
   case inputOutput(name: String, code: Int32)
   /// There is no such capture device.
   case deviceMissing(device: String, reason: String)
-  /// Another program has the device.
-  case deviceBusy(device: String)
+  /// Other programs have the device; who, where the system tells.
+  case deviceBusy(device: String, holders: [CaptureHolder])
   /// This user may not open the device.
   case devicePermission(device: String)
   /// The device offers nothing that the model can use.
@@ -40,6 +40,8 @@ public enum AudioInputError: Error, Equatable, CustomStringConvertible, Sendable
   case deviceSilent(device: String, seconds: Int)
   /// ALSA refused a step of opening or starting the device.
   case deviceFailed(device: String, step: String, reason: String)
+  /// libsndfile can't make a file of the samples.
+  case notEncoded(name: String, reason: String)
 
   /// One line: the widest thing first, then what was found, what was expected, what to do.
   public var description: String {
@@ -72,8 +74,11 @@ public enum AudioInputError: Error, Equatable, CustomStringConvertible, Sendable
       "\(name): \(systemReason(code))"
     case .deviceMissing(let device, let reason):
       "device \(device): not found (\(reason)); 'attnd devices' lists what there is"
-    case .deviceBusy(let device):
-      "device \(device): in use by another program; 'fuser -v /dev/snd/*' names it"
+    case .deviceBusy(let device, let holders):
+      holders.isEmpty
+        ? "device \(device): in use by another program; 'fuser -v /dev/snd/*' names it"
+        : "device \(device): in use; capturing now: "
+          + holders.map(\.description).joined(separator: ", ")
     case .devicePermission(let device):
       "device \(device): permission denied; add the user to the group audio and log in again"
     case .deviceRefused(let device, let offers, let needs):
@@ -84,6 +89,21 @@ public enum AudioInputError: Error, Equatable, CustomStringConvertible, Sendable
       "device \(device): delivered nothing for \(seconds) s; is it muted, suspended or unplugged?"
     case .deviceFailed(let device, let step, let reason):
       "device \(device): \(step) failed: \(reason)"
+    case .notEncoded(let name, let reason):
+      "\(name): can't be encoded: \(reason)"
+    }
+  }
+}
+
+extension AudioInputError {
+  /// Whether the device may be there again later, as it is or with another plugged in.
+  ///
+  /// What a device offers and what was asked for don't change by themselves.
+  public var mayPass: Bool {
+    switch self {
+    case .deviceMissing, .deviceBusy, .devicePermission, .deviceLost, .deviceSilent, .deviceFailed:
+      true
+    default: false
     }
   }
 }

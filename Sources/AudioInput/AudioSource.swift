@@ -71,16 +71,51 @@ public struct AudioBlock: Sendable {
   /// so read in blocks of about a hop.
   public let lostSamples: Int
 
+  /// Why they are missing.
+  public let lossReason: LossReason
+
   /// When the last sample was captured, in Unix seconds; nil for files and pipes.
   public let captured: Double?
 
+  /// The same in seconds since boot, by a clock that never steps.
+  package let capturedSinceBoot: Double?
+
   /// Describes a block.
-  public init(count: Int, position: SamplePosition, lostSamples: Int = 0, captured: Double? = nil) {
+  public init(
+    count: Int, position: SamplePosition, lostSamples: Int = 0, lossReason: LossReason = .overrun,
+    captured: Double? = nil
+  ) {
+    self.init(
+      count: count, position: position, lostSamples: lostSamples, lossReason: lossReason,
+      captured: captured, capturedSinceBoot: nil)
+  }
+
+  package init(
+    count: Int, position: SamplePosition, lostSamples: Int, lossReason: LossReason,
+    captured: Double?, capturedSinceBoot: Double?
+  ) {
     self.count = count
     self.position = position
     self.lostSamples = lostSamples
+    self.lossReason = lossReason
     self.captured = captured
+    self.capturedSinceBoot = capturedSinceBoot
   }
+}
+
+/// Why samples of a microphone are missing.
+public enum LossReason: Sendable {
+  /// The card's buffer was full: nobody read it in time.
+  case overrun
+  /// The machine slept.
+  case suspended
+  /// The device was gone for a while.
+  case deviceLost
+  /// Whoever hears the samples was too late for them; they were counted.
+  case overload
+
+  /// Whether the number of missing samples was counted, or else told by a clock.
+  public var isExact: Bool { self == .overload }
 }
 
 /// Which of a source's channels is listened to.

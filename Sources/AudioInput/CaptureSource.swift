@@ -27,6 +27,9 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   private var started = false
   private var fault: AudioInputError?
   private var pendingLoss = 0
+  private var lossReason = LossReason.overrun
+  private let timekeeper: any Timekeeper
+  private let isStepped: Bool
   /// The card's samples before the present stretch, lost ones included.
   private var stretchStart: Int64 = 0
   private var captured = 0.0
@@ -43,35 +46,66 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   public convenience init(
     device: String, sampleRate: Int, channels: ChannelSelection = .mix
   ) throws(AudioInputError) {
-    let card = try CaptureDevice(name: device, modelRate: sampleRate, channels: channels)
-    let blocks = Self.ringSeconds * card.rate / card.periodSize
-    let ring = SampleRing(
-      blockSize: card.periodSize, blockCount: Self.powerOfTwo(atLeast: blocks))
     try self.init(
-      name: "device \(device)", ring: ring, thread: CaptureThread(device: card, ring: ring),
-      deviceRate: card.rate, blockSize: card.periodSize, sampleRate: sampleRate)
+      card: ALSACard(name: device, modelRate: sampleRate, channels: channels),
+      sampleRate: sampleRate, channels: channels)
+  }
+
+  /// Takes a card that is open.
+  ///
+  /// - Parameters:
+  ///   - card: The card.
+  ///   - sampleRate: Samples per second that `read` is to deliver.
+  ///   - channels: Which of its channels to listen to.
+  ///   - timekeeper: What time it is.
+  ///   - idle: In a world of one thread: called when `read` would wait, with what the capture thread
+  ///     would do next; there is none then.
+  /// - Throws: `AudioInputError` when the card can't be used.
+  package convenience init(
+    card: any CaptureCard, sampleRate: Int, channels: ChannelSelection,
+    timekeeper: any Timekeeper = SystemTime(), idle: ((_ capture: () -> Void) -> Void)? = nil
+  ) throws(AudioInputError) {
+    let device = try CaptureDevice(card: card, channels: channels, timekeeper: timekeeper)
+    let blocks = Self.powerOfTwo(atLeast: Self.ringSeconds * card.rate / card.periodSize)
+    let stepped = Stepped()
+    let ring = SampleRing(
+      blockSize: card.periodSize, blockCount: blocks,
+      idle: idle.map { idle in { idle { _ = stepped.thread?.step() } } })
+    let thread = CaptureThread(device: device, ring: ring)
+    if idle != nil { stepped.thread = thread }
+    try self.init(
+      name: "device \(card.name)", ring: ring, thread: thread, deviceRate: card.rate,
+      sampleRate: sampleRate, timekeeper: timekeeper, isStepped: idle != nil)
+  }
+
+  /// The thread that isn't one: its ring, which it holds, makes its steps.
+  private final class Stepped {
+    weak var thread: CaptureThread?
   }
 
   /// Reads a ring that somebody else fills: the source without the card.
   package convenience init(
-    name: String, ring: SampleRing, deviceRate: Int, sampleRate: Int
+    name: String, ring: SampleRing, deviceRate: Int, sampleRate: Int,
+    timekeeper: any Timekeeper = SystemTime()
   ) throws(AudioInputError) {
     try self.init(
-      name: name, ring: ring, thread: nil, deviceRate: deviceRate, blockSize: ring.blockSize,
-      sampleRate: sampleRate)
+      name: name, ring: ring, thread: nil, deviceRate: deviceRate, sampleRate: sampleRate,
+      timekeeper: timekeeper, isStepped: false)
   }
 
   private init(
-    name: String, ring: SampleRing, thread: CaptureThread?, deviceRate: Int, blockSize: Int,
-    sampleRate: Int
+    name: String, ring: SampleRing, thread: CaptureThread?, deviceRate: Int, sampleRate: Int,
+    timekeeper: any Timekeeper, isStepped: Bool
   ) throws(AudioInputError) {
     self.name = name
     self.ring = ring
     self.thread = thread
     self.deviceRate = deviceRate
     self.sampleRate = sampleRate
+    self.timekeeper = timekeeper
+    self.isStepped = isStepped
     resampler = try Resampler(
-      from: deviceRate, to: sampleRate, blockSize: blockSize, name: name)
+      from: deviceRate, to: sampleRate, blockSize: ring.blockSize, name: name)
   }
 
   deinit {
@@ -80,9 +114,9 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   }
 
   /// Channels that the card delivers.
-  public var deviceChannels: Int { thread?.device.channels ?? 1 }
+  public var deviceChannels: Int { thread?.device.card.channels ?? 1 }
   /// How the card delivers samples.
-  public var deviceEncoding: SampleEncoding { thread?.device.encoding ?? .f32le }
+  public var deviceEncoding: SampleEncoding { thread?.device.card.encoding ?? .f32le }
   /// Samples in a period of the card: how long it collects before it wakes anybody.
   public var periodSize: Int { ring.blockSize }
 
@@ -103,7 +137,7 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   ) throws(AudioInputError) -> AudioBlock {
     if !started {
       started = true
-      try thread?.start()
+      if !isStepped { try thread?.start() }
     }
     var count = 0
     var start = position
@@ -118,8 +152,10 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
     let missing = Int(start.index - position.index)
     lost.wrappingAdd(missing, ordering: .relaxed)
     position = start.advanced(by: count)
+    let captured = capturedNow()
     return AudioBlock(
-      count: count, position: start, lostSamples: missing, captured: capturedNow())
+      count: count, position: start, lostSamples: missing, lossReason: lossReason,
+      captured: captured + (timekeeper.unix - timekeeper.sinceBoot), capturedSinceBoot: captured)
   }
 
   /// Ends the source: a waiting `read` returns soon, and the card stops.
@@ -136,8 +172,9 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
       case .ended:
         fault = ring.endReason
         return filled
-      case .loss(let samples):
+      case .loss(let samples, let reason):
         pendingLoss = samples
+        lossReason = reason
         ring.passLoss()
         return filled
       case .samples:
@@ -163,7 +200,7 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
     return max(SamplePosition(target), end)
   }
 
-  /// When the last sample handed out was captured: those that the resampler still holds are newer.
+  /// When the last sample handed out was captured, in seconds since boot: those that the resampler still holds are newer.
   private func capturedNow() -> Double {
     let held =
       Double(resampler.taken) / Double(deviceRate)

@@ -8,7 +8,7 @@ import Synchronization
 /// it (SCHED_FIFO needs CAP_SYS_NICE or an rtprio limit); otherwise the card's half second of
 /// buffer has to do.
 final class CaptureThread: @unchecked Sendable {
-  // Unchecked: `device` and `period` are the thread's, `handle` is the owner's.
+  // Unchecked: `device`, `period` and the flags are the thread's, `handle` is the owner's.
 
   /// Above ordinary real-time work of a desktop, below the kernel's interrupt threads (50).
   private static let priority: Int32 = 20
@@ -18,12 +18,15 @@ final class CaptureThread: @unchecked Sendable {
   private let period: UnsafeMutableBufferPointer<Float>
   private let stopping = Atomic(false)
   private var handle: pthread_t?
+  private var hasStarted = false
+  private var hasEnded = false
 
   init(device: CaptureDevice, ring: SampleRing) {
-    precondition(ring.blockSize >= device.periodSize, "a period must fit into the ring's block")
+    precondition(
+      ring.blockSize >= device.card.periodSize, "a period must fit into the ring's block")
     self.device = device
     self.ring = ring
-    period = .allocate(capacity: device.periodSize)
+    period = .allocate(capacity: device.card.periodSize)
   }
 
   deinit {
@@ -36,7 +39,7 @@ final class CaptureThread: @unchecked Sendable {
     let status = realTime == EPERM ? create(realTime: false) : realTime
     guard status == 0 else {
       throw .deviceFailed(
-        device: device.name, step: "starting its thread", reason: systemReason(status))
+        device: device.card.name, step: "starting its thread", reason: systemReason(status))
     }
   }
 
@@ -82,19 +85,35 @@ final class CaptureThread: @unchecked Sendable {
   }
 
   private func run() {
+    while step() {}
+  }
+
+  /// Starts the card the first time, then moves a period from it into the ring, if one comes in time.
+  ///
+  /// - Returns: Whether there may be more; false once the ring knows that nothing follows.
+  func step() -> Bool {
+    guard !hasEnded, let start = period.baseAddress else { return false }
     do throws(AudioInputError) {
-      try device.start()
-      while !stopping.load(ordering: .relaxed) {
-        guard let start = period.baseAddress else { break }
-        let got = try device.read(into: start)
-        guard got.count > 0 else { continue }
+      if !hasStarted {
+        hasStarted = true
+        try device.start()
+      }
+      if stopping.load(ordering: .relaxed) {
+        hasEnded = true
+        ring.finish()
+        return false
+      }
+      let got = try device.read(into: start)
+      if got.count > 0 {
         ring.write(
           UnsafeBufferPointer(start: start, count: got.count), captured: got.captured,
-          lostBefore: got.lostBefore)
+          lostBefore: got.lostBefore, lossReason: got.lossReason)
       }
-      ring.finish()
+      return true
     } catch {
+      hasEnded = true
       ring.finish(error)
+      return false
     }
   }
 }

@@ -65,6 +65,7 @@ package final class Resampler {
     unread = 0..<0
     inputEnded = false
     pending = 0..<0
+    hasEnded = false
     taken = 0
     delivered = 0
     try create()
@@ -104,6 +105,36 @@ package final class Resampler {
     }
     delivered += count
     return count
+  }
+
+  /// Samples that `read` hands out without taking a block.
+  package var ready: Int { pending.count }
+
+  /// Whether the stretch has ended and nothing of it is left to be handed out.
+  package private(set) var hasEnded = false
+
+  /// Takes one block, for whoever can't be waited for; only when nothing is ready.
+  ///
+  /// - Parameter fill: Fills a block as in `read(into:from:)`; isn't called after the stretch's end.
+  /// - Throws: `resampler`.
+  package func takeBlock(
+    from fill: (UnsafeMutableBufferPointer<Float>) -> Int
+  ) throws(AudioInputError) {
+    precondition(pending.isEmpty, "what is ready is handed out before more is taken")
+    if unread.isEmpty && !inputEnded {
+      unread = 0..<fill(input)
+      taken += unread.count
+      inputEnded = unread.count < blockSize
+    }
+    if soxr == nil {
+      pending = unread
+      unread = 0..<0
+      hasEnded = inputEnded && pending.isEmpty
+      return
+    }
+    let flushing = unread.isEmpty
+    try convert()
+    hasEnded = flushing && pending.isEmpty
   }
 
   /// Gets new samples into `pending`; none when the stretch has ended.

@@ -22,15 +22,16 @@ package final class SampleRing: @unchecked Sendable {
     /// `take` will give at least one sample.
     case samples
     /// So many samples are missing here; `passLoss` goes past them.
-    case loss(Int)
+    case loss(Int, LossReason)
     /// Nothing follows.
     case ended
   }
 
   private struct Block {
-    var count: Int
-    var lostBefore: Int
-    var captured: Double
+    var count = 0
+    var lostBefore = 0
+    var lossReason = LossReason.overrun
+    var captured = 0.0
   }
 
   /// The most samples in a block.
@@ -39,6 +40,8 @@ package final class SampleRing: @unchecked Sendable {
   private let samples: UnsafeMutablePointer<Float>
   private let blocks: UnsafeMutablePointer<Block>
   private let semaphore: UnsafeMutablePointer<sem_t>
+  /// What the reader does in place of sleeping, where writer and reader are one thread.
+  private let idle: (() -> Void)?
   private let written = Atomic(0)
   private let consumed = Atomic(0)
   private let finished = Atomic(false)
@@ -47,6 +50,7 @@ package final class SampleRing: @unchecked Sendable {
   private let dropped = Atomic(0)
   private var fault: AudioInputError?
   private var pendingLoss = 0
+  private var pendingReason = LossReason.overrun
   private var offset = 0
   private var lossPassed = false
 
@@ -55,17 +59,19 @@ package final class SampleRing: @unchecked Sendable {
   /// - Parameters:
   ///   - blockSize: The most samples in a block.
   ///   - blockCount: Blocks that fit; a power of two.
-  package init(blockSize: Int, blockCount: Int) {
+  ///   - idle: What the reader does in place of sleeping, where nobody else writes; nil: it sleeps.
+  package init(blockSize: Int, blockCount: Int, idle: (() -> Void)? = nil) {
     precondition(blockSize > 0, "a ring needs room for a sample in a block")
     precondition(
       blockCount > 0 && blockCount & (blockCount - 1) == 0,
       "a ring's block count must be a power of two")
     self.blockSize = blockSize
     mask = blockCount - 1
+    self.idle = idle
     samples = .allocate(capacity: blockSize * blockCount)
     samples.initialize(repeating: 0, count: blockSize * blockCount)
     blocks = .allocate(capacity: blockCount)
-    blocks.initialize(repeating: Block(count: 0, lostBefore: 0, captured: 0), count: blockCount)
+    blocks.initialize(repeating: Block(), count: blockCount)
     semaphore = .allocate(capacity: 1)
     sem_init(semaphore, 0, 0)
   }
@@ -86,24 +92,36 @@ package final class SampleRing: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - source: 1 to `blockSize` samples.
-  ///   - captured: When the last of them was captured, in Unix seconds.
+  ///   - captured: When the last of them was captured, in seconds since boot.
   ///   - lostBefore: Samples missing between the block before and this one.
-  package func write(_ source: UnsafeBufferPointer<Float>, captured: Double, lostBefore: Int = 0) {
+  ///   - lossReason: Why.
+  package func write(
+    _ source: UnsafeBufferPointer<Float>, captured: Double, lostBefore: Int = 0,
+    lossReason: LossReason = .overrun
+  ) {
     precondition((1...blockSize).contains(source.count), "a block of 1 to blockSize samples")
     let index = written.load(ordering: .relaxed)
-    pendingLoss += lostBefore
+    if lostBefore > 0 { lose(lostBefore, lossReason) }
     guard index - consumed.load(ordering: .acquiring) <= mask, let first = source.baseAddress
     else {
-      pendingLoss += source.count
+      lose(source.count, .overload)
       dropped.wrappingAdd(source.count, ordering: .relaxed)
       return
     }
     let slot = index & mask
     (samples + slot * blockSize).update(from: first, count: source.count)
-    blocks[slot] = Block(count: source.count, lostBefore: pendingLoss, captured: captured)
+    blocks[slot] = Block(
+      count: source.count, lostBefore: pendingLoss, lossReason: pendingReason, captured: captured)
     pendingLoss = 0
     written.store(index + 1, ordering: .sequentiallyConsistent)
     wakeReader()
+  }
+
+  /// Of several losses in a row the first names the reason, except that an estimate makes an estimate
+  /// of the sum.
+  private func lose(_ samples: Int, _ reason: LossReason) {
+    if pendingLoss == 0 || pendingReason.isExact { pendingReason = reason }
+    pendingLoss += samples
   }
 
   /// Says that nothing follows, and why; the reader gets what is there, then `ended`.
@@ -131,8 +149,9 @@ package final class SampleRing: @unchecked Sendable {
       // Asked before `written`: what was written before the end must not be missed.
       let isFinished = finished.load(ordering: .acquiring)
       if written.load(ordering: .acquiring) != index {
-        let lost = blocks[index & mask].lostBefore
-        return lost > 0 && !lossPassed ? .loss(lost) : .samples
+        let block = blocks[index & mask]
+        return block.lostBefore > 0 && !lossPassed
+          ? .loss(block.lostBefore, block.lossReason) : .samples
       }
       if isFinished { return .ended }
       waitForWriter(at: index)
@@ -178,6 +197,7 @@ package final class SampleRing: @unchecked Sendable {
   /// Reader: say "I wait", then look again. Writer: write, then look whether the reader waits. All
   /// four in one total order (sequentially consistent), so at least one sees the other.
   private func waitForWriter(at index: Int) {
+    if let idle { return idle() }
     readerWaits.store(true, ordering: .sequentiallyConsistent)
     let changed =
       written.load(ordering: .sequentiallyConsistent) != index

@@ -1,11 +1,14 @@
 #pragma once
 #include <alsa/asoundlib.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 // glibc's, behind _GNU_SOURCE, which Swift's importer doesn't define for every header.
 extern int pthread_setname_np(pthread_t thread, const char *name);
+extern int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *end);
 
 // ALSA explains an error through a callback with variable arguments, which Swift can't write, and
 // without one prints to stderr. These keep a thread's latest explanation for its error message.

@@ -226,6 +226,17 @@ public struct AttentionStream: ~Copyable {
   /// Floats from one head's query or key to the next one's, in `withIntermediates`.
   package var headStride: Int { parameters.network.attentionShape.keyStride }
 
+  /// Changes from which smoothed posterior on a keyword is detected, from the next step on.
+  ///
+  /// - Parameters:
+  ///   - threshold: Within `DetectorSettings.thresholdRange`.
+  ///   - keyword: Index of the keyword.
+  public mutating func setThreshold(_ threshold: Float, of keyword: Int) {
+    precondition((0..<parameters.architecture.keywords).contains(keyword), "No such keyword")
+    precondition(DetectorSettings.thresholdRange.contains(threshold), "No such threshold")
+    detector.setThreshold(threshold, of: keyword)
+  }
+
   /// Forgets everything: the next row is the first of a new stream.
   public mutating func reset() {
     state.pointee.reset()

@@ -102,6 +102,10 @@ package struct Detector: ~Copyable {
 
   func threshold(_ keyword: Int) -> Float { keywords[keyword].threshold }
 
+  mutating func setThreshold(_ threshold: Float, of keyword: Int) {
+    keywords[keyword].threshold = threshold
+  }
+
   /// Mean of the last posteriors of a keyword; of as many as there are at the start.
   package func smoothed(_ keyword: Int) -> Float {
     let count = min(steps, settings.smoothingSteps)

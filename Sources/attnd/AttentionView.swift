@@ -7,7 +7,7 @@ import AttentionSocket
 package struct AttentionView {
   private let model: ModelDescription
   private let keywords: [KeywordDescription]
-  private let style: Style
+  private let style: TextStyle
   private var frame: AttentionFrame?
   private var state: StreamStatus?
   private var detections: [AttentionSocket.Detection] = []
@@ -15,10 +15,7 @@ package struct AttentionView {
   private var dropped = 0
   private var windowSeconds = 0.0
 
-  /// Whether lines may carry colours.
-  package enum Style { case plain, coloured }
-
-  package init(_ hello: Hello, style: Style) {
+  package init(_ hello: Hello, style: TextStyle) {
     model = hello.model
     keywords = hello.keywords
     self.style = style
@@ -55,13 +52,14 @@ package struct AttentionView {
     // Name, two spaces, "0.97", a space, the bar, two spaces, the strip.
     let strip = max(8, min(50, columns - nameWidth - Self.posteriorCells - 10))
     lines.append(
-      dim(
+      style(
         pad("", nameWidth + 2) + pad("posterior", Self.posteriorCells + 7)
-          + "attention, last \(seconds(windowSeconds)) s"))
+          + "attention, last \(seconds(windowSeconds)) s", .dim))
     for (index, keyword) in keywords.enumerated() {
       lines.append(keywordLine(keyword, index: index, nameWidth: nameWidth, strip: strip))
     }
-    lines += ["", dim(dropped > 0 ? "detections (\(dropped) frames dropped)" : "detections")]
+    let heading = dropped > 0 ? "detections (\(dropped) frames dropped)" : "detections"
+    lines += ["", style(heading, .dim)]
     lines += detections.map { "  " + Self.line($0, phrase: phrase($0.name), nameWidth: nameWidth) }
     lines += Array(repeating: "", count: Self.shownDetections - detections.count)
     return lines
@@ -96,12 +94,12 @@ package struct AttentionView {
   private var title: String {
     let stream = state.map { "\($0.stream)  \($0.state.rawValue)" } ?? "waiting for a stream"
     let time = frame.map { clock($0.time) } ?? "--:--.-"
-    return bold("attnd") + "  \(model.name)  \(stream)  \(time)"
+    return style("attnd", .bold) + "  \(model.name)  \(stream)  \(time)"
   }
 
   private var levelLine: String {
-    guard let frame else { return "level  " + dim("no sound yet") }
-    return "level  " + colour(bar(levelFraction(frame.level), cells: Self.levelCells), .blue)
+    guard let frame else { return "level  " + style("no sound yet", .dim) }
+    return "level  " + style(bar(levelFraction(frame.level), cells: Self.levelCells), .blue)
       + "  \(fixed(frame.level, 1)) dBFS"
   }
 
@@ -111,11 +109,12 @@ package struct AttentionView {
     let posterior = frame?.posteriors[keyword.name] ?? 0
     let isRecent =
       detections.last { $0.name == keyword.name }.map { (frame?.time ?? 0) - $0.time < 1 } ?? false
-    let tint: Colour = isRecent ? .green : posterior >= keyword.threshold ? .yellow : .blue
+    let tint: TextStyle.Rendition =
+      isRecent ? .boldGreen : posterior >= keyword.threshold ? .yellow : .blue
     let name = pad(keyword.phrase, nameWidth)
-    return (isRecent ? colour(name, .green) : name) + "  \(fixed(posterior, 2)) "
-      + colour(bar(Double(posterior), cells: Self.posteriorCells), tint) + "  "
-      + colour(attentionStrip(index, cells: strip), tint)
+    return (isRecent ? style(name, .boldGreen) : name) + "  \(fixed(posterior, 2)) "
+      + style(bar(Double(posterior), cells: Self.posteriorCells), tint) + "  "
+      + style(attentionStrip(index, cells: strip), tint)
   }
 
   /// The weights of a keyword's head as a strip of blocks, oldest left, the largest full.
@@ -140,26 +139,6 @@ package struct AttentionView {
   private func levelFraction(_ decibels: Float) -> Double { Double(decibels + 60) / 60 }
 
   private func seconds(_ value: Double) -> String { fixed(value, 1) }
-
-  // MARK: Colours
-
-  private enum Colour: String {
-    case blue = "34"
-    case green = "1;32"
-    case yellow = "33"
-  }
-
-  private func colour(_ text: String, _ colour: Colour) -> String {
-    style == .coloured ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
-  }
-
-  private func bold(_ text: String) -> String {
-    style == .coloured ? "\u{1B}[1m\(text)\u{1B}[0m" : text
-  }
-
-  private func dim(_ text: String) -> String {
-    style == .coloured ? "\u{1B}[2m\(text)\u{1B}[0m" : text
-  }
 }
 
 // MARK: Text

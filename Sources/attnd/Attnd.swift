@@ -1,6 +1,8 @@
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 import KernelDispatch
+import Logging
 
 /// The program: parse, run, one line on error, exit code.
 @main
@@ -10,9 +12,10 @@ struct Attnd: AsyncParsableCommand {
     abstract: "Listens for keywords, and shows what it is paying attention to.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, BatchCommand.self, WatchCommand.self, DemoCommand.self,
-      FeaturesCommand.self, VerifyCommand.self, ModelCommand.self, DevicesCommand.self,
-      BenchCommand.self,
+      RunCommand.self, BatchCommand.self, WatchCommand.self, ListenCommand.self,
+      StatusCommand.self,
+      DemoCommand.self, FeaturesCommand.self, VerifyCommand.self, ModelCommand.self,
+      DevicesCommand.self, BenchCommand.self, ManualCommand.self,
     ])
 
   static func main() async {
@@ -30,10 +33,17 @@ struct Attnd: AsyncParsableCommand {
       Self.exit()
     } catch {
       guard let code = programExitCode(for: error) else { Self.exit(withError: error) }
-      StandardError.write("attnd: \(error)\n")
+      StandardError.write(lastLine("attnd: \(error)"))
       Self.exit(withError: code)
     }
   }
+}
+
+/// The line that says why the program ends; a service's journal is told that it is an error.
+private func lastLine(_ text: String) -> String {
+  let environment = ProcessInfo.processInfo.environment
+  guard LogFormat.found(environment: environment) == .journal else { return text + "\n" }
+  return "<\(Logger.Level.error.journalPriority)>\(text)\n"
 }
 
 /// Refuses an `ATTND_KERNELS` that names no instruction set, or one that isn't here.
@@ -50,4 +60,6 @@ private func checkInstructionSet() throws {
 /// The version, which stands here and in CHANGELOG.md.
 enum Version {
   static let text = "0.1.0"
+  /// When it was current, for the manual.
+  static let date = "2026-11-23"
 }

@@ -20,7 +20,7 @@ struct DemoCommand: AsyncParsableCommand {
       """)
 
   func run() async throws {
-    let logger = Logger.attnd(level: .error)
+    let logger = Logger.attnd(level: .error, format: .text)
     let model = try ModelFile.embedded()
     let clip = try SoundFile(
       bytes: UnsafeRawBufferPointer(start: attnd_demo_clip, count: attnd_demo_clip_size),
@@ -30,11 +30,13 @@ struct DemoCommand: AsyncParsableCommand {
     let path = folder.path + "/attnd.sock"
 
     let server = AttentionServer(
-      model: model, threshold: nil, stream: "demo", kind: .file, logger: logger)
+      AttentionServer.Description(
+        model: model, threshold: nil, streams: [(name: "demo", kind: .file)]), logger: logger)
     try await server.listen(at: path)
     let stream = StreamService(
       source: PacedSource(clip), model: model, threshold: nil,
-      publisher: server.publisher(forStream: 0), logger: logger)
+      publisher: server.publisher(forStream: 0), pulse: StreamPulse(name: "demo"),
+      logger: logger)
     try StandardOutput.write(
       """
       attnd plays itself a bundled clip: \(fixed(clip.durationSeconds ?? 0, 1)) s of synthetic speech.
@@ -49,7 +51,7 @@ struct DemoCommand: AsyncParsableCommand {
       let watcher = try await AttentionWatcher(client)
       // Only now, so that the subscriber sees the stream from its first frame.
       async let daemon: Void = ServiceGroup(
-        configuration: .daemon(server: server, stream: stream, logger: logger)
+        configuration: .daemon(server: server, streams: [stream], logger: logger)
       ).run()
       var tally = DetectionTally()
       _ = try await watcher.watch { tally.take($0) }

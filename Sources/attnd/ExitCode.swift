@@ -49,6 +49,7 @@ func programExitCode(for error: any Error) -> ExitCode? {
   case let error as SettingsError: ExitCode(error.exitStatus)
   case let error as ModelError: error.fault.exitCode
   case let error as SocketError: error.exitCode
+  case let error as MQTTError: error.exitCode
   case is FrontEndError, is ParametersError: .badData
   case is DetectorSettingsError: .configuration
   default: nil
@@ -63,7 +64,7 @@ extension AudioInputError {
     case .empty, .notSound, .broken, .cutShort, .rateOutOfRange, .channelCountOutOfRange,
       .channelOutOfRange:
       .badData
-    case .resampler: .internalError
+    case .resampler, .notEncoded: .internalError
     case .inputOutput: .inputOutput
     case .deviceMissing, .deviceRefused, .deviceLost, .deviceSilent: .unavailable
     case .deviceBusy: .tryLater
@@ -85,12 +86,12 @@ extension ModelFault {
 extension SocketError {
   var exitCode: ExitCode {
     switch self {
-    case .pathTooLong: .configuration
+    case .pathTooLong, .notForClients: .configuration
     case .directoryMissing, .notASocket: .cannotCreate
     case .inUse: .tryLater
     case .noPermission: .noPermission
-    case .system: .systemError
-    case .missing, .nobodyListens, .refused, .closed: .unavailable
+    case .system, .notServable: .systemError
+    case .unknownHost, .missing, .nobodyListens, .noAnswer, .refused, .closed: .unavailable
     case .otherProtocol, .notUnderstood: .badData
     }
   }

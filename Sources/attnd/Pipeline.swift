@@ -17,6 +17,10 @@ package struct Pipeline: ~Copyable {
     package let position: Int
     /// When that sample was captured, Unix seconds; nil for files and pipes.
     package let captured: Double?
+    /// Since when its newest sample is under way, in seconds since boot; NaN where nobody asked for it.
+    package let began: Double
+    /// Whether that sample was there already when it was asked for: more than one hop waits.
+    package let isBehind: Bool
     /// Level of the samples since the frame before, dBFS; NaN where there is no sound, only rows.
     package let level: Float
   }
@@ -25,6 +29,8 @@ package struct Pipeline: ~Copyable {
   package struct Gap {
     package let position: Int
     package let samples: Int
+    /// Why they are missing.
+    package let reason: LossReason
     /// Whether what was heard before it is forgotten: a hole is a silence.
     package let isForgotten: Bool
   }
@@ -36,12 +42,16 @@ package struct Pipeline: ~Copyable {
   /// - Parameters:
   ///   - model: What to listen for, and every number of it.
   ///   - threshold: In place of every keyword's own; nil for those.
+  ///   - timekeeper: Tells when samples are read; nil where nobody asks for latencies.
   /// - Throws: What the parts find wrong with their numbers.
-  package init(_ model: ModelFile, threshold: Float? = nil) throws {
+  package init(
+    _ model: ModelFile, threshold: Float? = nil, timekeeper: (any Timekeeper)? = nil
+  ) throws {
     let front = try model.frontEnd()
     // Both before either is stored: a throwing init may not leave half of it.
     let rows = try SoundRows(
-      front, mean: model.mean, scale: model.scale, reset: model.reset)
+      front, mean: model.mean, scale: model.scale, reset: model.reset,
+      timekeeper: timekeeper)
     let stream = try AttentionStream(
       model.parameters, detector: model.detector(threshold: threshold),
       sampleRate: front.sampleRate, hop: front.hop)
@@ -52,12 +62,22 @@ package struct Pipeline: ~Copyable {
   /// Samples of the stream so far, the lost ones included.
   package var position: Int { rows.position }
 
+  /// Changes from which smoothed posterior on a keyword is detected.
+  ///
+  /// - Parameters:
+  ///   - threshold: Within the detector's range.
+  ///   - keyword: Index of the keyword.
+  package mutating func setThreshold(_ threshold: Float, of keyword: Int) {
+    stream.setThreshold(threshold, of: keyword)
+  }
+
   /// Reads one hop (the first time a whole frame, so that a row is never waited for longer than
   /// it needs) and hands out what comes of it, in the order of the stream.
   ///
   /// - Parameters:
   ///   - source: Where the samples come from.
   ///   - gap: Called first when samples are missing before those that were read.
+  ///   - sound: Called with the samples that were read, before anything comes of them.
   ///   - frame: Called for each step of the network, with its state.
   ///   - detection: Called after a step for each keyword that it detected.
   /// - Returns: Whether there was anything to read; false at the end of the source, after which the
@@ -66,10 +86,11 @@ package struct Pipeline: ~Copyable {
   package mutating func advance(
     reading source: borrowing any AudioSource,
     gap: (Gap) -> Void = { _ in },
+    sound: (UnsafeBufferPointer<Float>) -> Void = { _ in },
     frame: (Frame, borrowing AttentionStream) -> Void = { _, _ in },
     detection: (Detection) -> Void = { _ in }
   ) throws(AudioInputError) -> Bool {
-    try Self.advance(&rows, &stream, &gauge, source, gap, frame, detection)
+    try Self.advance(&rows, &stream, &gauge, source, gap, sound, frame, detection)
   }
 
   /// A row's way: from the front end through the network.
@@ -78,9 +99,10 @@ package struct Pipeline: ~Copyable {
   private static func advance(
     _ rows: inout SoundRows, _ stream: inout AttentionStream, _ gauge: inout StepGauge,
     _ source: borrowing any AudioSource, _ gap: (Gap) -> Void,
+    _ sound: (UnsafeBufferPointer<Float>) -> Void,
     _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
   ) throws(AudioInputError) -> Bool {
-    try rows.read(source, gap: gap) { row, origin in
+    try rows.read(source, gap: gap, sound: sound) { row, origin in
       gauge.take(origin)
       if origin.followsSilence { stream.forget() }
       guard stream.push(row, position: origin.position) else { return }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import AttentionSocket
-import AudioInput
+import FoundationEssentials
 import Logging
 import ModelFile
 import ServiceLifecycle
@@ -12,13 +12,19 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Listen to a microphone, a file or a pipe, and serve what is heard on a socket.",
     discussion: """
-      Sound comes from one of --device (an ALSA capture device), --file or --stdin. Attention \
+      Sound comes from --device (an ALSA capture device), from several of them by --stream, from \
+      --file or --stdin. A device that is unplugged, or not there yet, is waited for. Attention \
       frames and detections go to everybody who connects to --socket and subscribes; 'attnd watch' \
       is such a subscriber, Docs/protocol.md is for those who write one.
 
+      Clients may send their own sound, too: every --socket is a wake-word service as Wyoming \
+      defines it, for Home Assistant, satellites and whatever else speaks it.
+
         attnd run --device default
+        attnd run --stream kitchen=plughw:CARD=Mic --stream door=hw:2@1
         attnd run --file talk.flac --socket /tmp/attnd.sock
         arecord -f S16_LE -r 16000 -c 1 | attnd run --stdin
+        attnd run --device none --socket tcp://0.0.0.0:10400 --allow-remote
 
       A file is played at its own speed, as a microphone would (--pace fastest: as fast as it \
       goes). SIGTERM and SIGINT end it in order: what was heard is delivered, every client gets \
@@ -33,35 +39,73 @@ struct RunCommand: AsyncParsableCommand {
   @OptionGroup var source: SourceOptions
   @OptionGroup var listening: ListeningOptions
   @OptionGroup var socket: SocketOptions
+  @OptionGroup var mqtt: MQTTOptions
+  @OptionGroup var clips: ClipOptions
 
   @Option(help: ArgumentHelp("Speed of --file: real-time or fastest.", valueName: "pace"))
   var pace: Pace = .realTime
 
+  @Flag(help: "Begin --file again when it has ended, for ever.")
+  var loop = false
+
+  @Option(help: ArgumentHelp(SettingsTable.jobs.entry))
+  var jobs: String?
+
+  func validate() throws {
+    guard !loop || source.file != nil else { throw ValidationError("--loop is for --file") }
+  }
+
   func run() async throws {
-    let settings = try listening.resolve(source: source, socket: socket)
+    let environment = ProcessInfo.processInfo.environment
+    let handed = try HandedSockets.take(environment: environment)
+    var settings = try listening.resolve(
+      source: source, socket: socket, mqtt: mqtt, clips: clips, jobs: jobs)
+    if !handed.isEmpty { settings.take(handed) }
     let logger = settings.makeLogger()
     let model = try settings.loadModel()
     // Before a device is opened for it.
     _ = try model.frontEnd()
-    let (input, name, kind) = try settings.openSource(rate: model.sampleRate, pace: pace)
+    let addresses = try settings.checkedSockets()
+    let policy = try settings.policy()
+    let mqtt = try settings.mqtt.map { try MQTTService($0, sockets: addresses, logger: logger) }
+    let inputs = try settings.openInputs(rate: model.sampleRate, pace: pace, loops: loop)
     let server = AttentionServer(
-      model: model, threshold: settings.threshold, stream: name, kind: kind, logger: logger)
-    let path = try settings.socket
+      AttentionServer.Description(
+        model: model, threshold: settings.threshold,
+        streams: inputs.map { (name: $0.name, kind: $0.kind) }, hearsClients: true),
+      listening: ClientListening(
+        model: model, threshold: settings.threshold, threads: settings.jobs,
+        clients: settings.connections, logger: logger),
+      limits: settings.limits, policy: policy, logger: logger)
     // /run is emptied at every start of the machine; a service has its folder made by systemd.
-    if settings.isSocketStandard { try makeFolder(of: path) }
-    try await server.listen(at: path, mode: settings.socketMode)
+    if settings.isSocketStandard, case .unix(let path) = addresses[0] { try makeFolder(of: path) }
+    if handed.isEmpty {
+      try await server.listen(at: addresses, mode: settings.socketMode)
+    } else {
+      try await server.listen(on: handed)
+    }
     logger.info(
-      "listening to \(input.name)",
-      metadata: [
-        "model": "\(model.name)",
-        "keywords": "\(model.keywords.map(\.phrase).joined(separator: ", "))",
-      ])
+      "listening for \(model.keywords.map(\.phrase).joined(separator: ", "))",
+      metadata: ["model": "\(model.name)"])
+    if inputs.isEmpty { logger.info("listening to what clients send") }
 
-    let stream = StreamService(
-      source: input, model: model, threshold: settings.threshold,
-      publisher: server.publisher(forStream: 0), logger: logger)
+    let clips = settings.clips.map { ClipKeeping($0, logger: logger) }
+    let streams = inputs.enumerated().map { index, input in
+      let publisher = server.publisher(forStream: index)
+      let pulse = StreamPulse(name: input.name)
+      return StreamService(
+        source: input.source(publisher, pulse, logger), model: model,
+        threshold: settings.threshold, publisher: publisher, clips: clips,
+        patience: input.kind == .file && pace == .fastest ? .waits : .none, pulse: pulse,
+        logger: logger)
+    }
     try await ServiceGroup(
-      configuration: .daemon(server: server, stream: stream, logger: logger)
+      configuration: .daemon(
+        server: server, streams: streams, mqtt: mqtt,
+        supervision: SupervisionService(
+          streams: streams.map(\.pulse), server: server, environment: environment,
+          logger: logger),
+        logger: logger)
     ).run()
   }
 }
@@ -69,18 +113,29 @@ struct RunCommand: AsyncParsableCommand {
 extension ServiceGroupConfiguration {
   /// The daemon's services.
   ///
-  /// They stop in reverse order: first the stream, so that the socket can deliver its end. The end
-  /// of the stream is the end of the daemon.
+  /// They stop in reverse order: first the streams, so that the socket can deliver its end. The end
+  /// of a stream is the end of the daemon; so is that of whoever talks over the standard streams.
+  /// MQTT reads from the socket, so it is told to stop when the socket has said everything. The
+  /// service manager hears first that they do.
   static func daemon(
-    server: AttentionServer, stream: StreamService, logger: Logger
+    server: AttentionServer, streams: [StreamService], mqtt: MQTTService? = nil,
+    supervision: SupervisionService<SuspendingClock>? = nil, logger: Logger
   ) -> ServiceGroupConfiguration {
-    ServiceGroupConfiguration(
-      services: [
-        .init(service: SocketService(server: server)),
+    var services: [ServiceConfiguration] = [
+      .init(
+        service: SocketService(server: server),
+        successTerminationBehavior: .gracefullyShutdownGroup)
+    ]
+    if let mqtt { services.insert(.init(service: mqtt), at: 0) }
+    for stream in streams {
+      services.append(
         .init(
           service: stream, successTerminationBehavior: .gracefullyShutdownGroup,
-          failureTerminationBehavior: .gracefullyShutdownGroup),
-      ],
+          failureTerminationBehavior: .gracefullyShutdownGroup))
+    }
+    if let supervision { services.append(.init(service: supervision)) }
+    return ServiceGroupConfiguration(
+      services: services,
       gracefulShutdownSignals: [.sigterm, .sigint],
       logger: logger)
   }

@@ -104,11 +104,16 @@ package struct SettingsFile: Sendable {
       throw .unknownKey(
         file: path, line: key.line, key: name, nearest: nearestName(to: name, among: known))
     }
-    guard let text = value.scalar, !text.isEmpty else {
+    let hasSeveral = SettingsTable.entries.contains { $0.name == name && $0.hasSeveral }
+    var values = [value]
+    if hasSeveral, case .list(let several) = value.content { values = several }
+    let texts = values.compactMap(\.scalar).filter { !$0.isEmpty }
+    guard !values.isEmpty, texts.count == values.count else {
       throw .malformed(
-        file: path, line: key.line, found: "\(name) has no plain value",
+        file: path, line: key.line,
+        found: "\(name) has no plain value\(hasSeveral ? " or list of them" : "")",
         expected: "'\(name): value', or '#' before the line")
     }
-    return (name, text)
+    return (name, texts.joined(separator: "\n"))
   }
 }

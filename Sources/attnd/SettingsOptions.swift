@@ -1,4 +1,5 @@
 import ArgumentParser
+import AttentionSocket
 import FoundationEssentials
 import Logging
 import ModelFile
@@ -10,7 +11,8 @@ extension ArgumentHelp {
   /// The help of a setting's flag.
   init(_ entry: SettingEntry) {
     self.init(
-      "\(entry.help) (default: \(entry.standard))", valueName: entry.valueName)
+      entry.isSwitch ? entry.help : "\(entry.help) (default: \(entry.standard))",
+      valueName: entry.valueName)
   }
 }
 
@@ -26,11 +28,6 @@ struct ConfigurationOptions: ParsableArguments {
         + "$XDG_CONFIG_HOME/attnd/attnd.yaml, /etc/attnd/attnd.yaml).", valueName: "path"),
     completion: .file(extensions: ["yaml"]))
   var config: String?
-
-  /// The settings of a command that only needs the socket.
-  func resolve(socket: SocketOptions) throws -> Settings {
-    try resolve(socket.flags)
-  }
 
   /// All settings, with these flags before what the environment and the file say.
   fileprivate func resolve(_ flags: [String: String?]) throws -> Settings {
@@ -74,10 +71,14 @@ struct ListeningOptions: ParsableArguments {
   @Option(help: ArgumentHelp(SettingsTable.logLevel.entry))
   var logLevel: String?
 
+  @Option(help: ArgumentHelp(SettingsTable.logFormat.entry))
+  var logFormat: String?
+
   private var flags: [String: String?] {
     model.flags.merging([
       SettingsTable.threshold.entry.name: threshold,
       SettingsTable.logLevel.entry.name: logLevel,
+      SettingsTable.logFormat.entry.name: logFormat,
     ]) { $1 }
   }
 
@@ -87,10 +88,16 @@ struct ListeningOptions: ParsableArguments {
   }
 
   /// The settings of the daemon.
-  func resolve(source: SourceOptions, socket: SocketOptions) throws -> Settings {
+  func resolve(
+    source: SourceOptions, socket: SocketOptions, mqtt: MQTTOptions, clips: ClipOptions,
+    jobs: String?
+  ) throws -> Settings {
     let flags = flags.merging(source.flags) { $1 }.merging(socket.flags) { $1 }
+      .merging(mqtt.flags) { $1 }
+      .merging(clips.flags) { $1 }
+      .merging([SettingsTable.jobs.entry.name: jobs]) { $1 }
     var settings = try model.configuration.resolve(flags)
-    settings.source = try source.choice()
+    if let choice = try source.choice() { settings.source = choice }
     return settings
   }
 }
@@ -99,6 +106,12 @@ struct ListeningOptions: ParsableArguments {
 struct SourceOptions: ParsableArguments {
   @Option(help: ArgumentHelp(SettingsTable.device.entry))
   var device: String?
+
+  @Option(help: ArgumentHelp(SettingsTable.stream.entry))
+  var stream: [String] = []
+
+  @Flag(help: ArgumentHelp(SettingsTable.requireDevice.entry))
+  var requireDevice = false
 
   @Option(
     help: ArgumentHelp("A recording to listen to in place of a device.", valueName: "path"),
@@ -120,55 +133,100 @@ struct SourceOptions: ParsableArguments {
   fileprivate var flags: [String: String?] {
     [
       SettingsTable.device.entry.name: device,
+      SettingsTable.stream.entry.name: stream.isEmpty ? nil : stream.joined(separator: "\n"),
+      SettingsTable.requireDevice.entry.name: requireDevice ? "true" : nil,
       SettingsTable.rate.entry.name: rate,
       SettingsTable.encoding.entry.name: encoding,
       SettingsTable.pcmChannels.entry.name: pcmChannels,
     ]
   }
 
-  /// The one source that the flags name.
-  fileprivate func choice() throws(SettingsError) -> Settings.Source {
-    let given = [(device != nil, "--device"), (file != nil, "--file"), (stdin, "--stdin")]
-      .filter(\.0).map(\.1)
+  /// The one source that the flags name; nil when that is for the device's setting to say.
+  fileprivate func choice() throws(SettingsError) -> Settings.Source? {
+    let given = [
+      (device != nil || !stream.isEmpty, device != nil ? "--device" : "--stream"),
+      (file != nil, "--file"), (stdin, "--stdin"),
+    ].filter(\.0).map(\.1)
     guard given.count <= 1 else {
       throw .usage("\(given.joined(separator: " and ")) exclude one another: sound has one source")
     }
     if let file { return .file(file) }
-    return stdin ? .standardInput : .device
+    return stdin ? .standardInput : nil
   }
 }
 
 /// Where the daemon is to be reached.
 struct SocketOptions: ParsableArguments {
   @Option(help: ArgumentHelp(SettingsTable.socket.entry))
-  var socket: String?
+  var socket: [String] = []
 
   @Option(help: ArgumentHelp(SettingsTable.socketMode.entry))
   var socketMode: String?
 
+  @Flag(help: ArgumentHelp(SettingsTable.allowRemote.entry))
+  var allowRemote = false
+
+  @Flag(
+    name: .customLong(SettingsTable.nativeTCP.entry.name),
+    help: ArgumentHelp(SettingsTable.nativeTCP.entry))
+  var nativeTCP = false
+
+  @Flag(
+    name: .customLong(SettingsTable.controlTCP.entry.name),
+    help: ArgumentHelp(SettingsTable.controlTCP.entry))
+  var controlTCP = false
+
+  @Option(help: ArgumentHelp(SettingsTable.controlGroup.entry))
+  var controlGroup: String?
+
+  @Option(help: ArgumentHelp(SettingsTable.connections.entry))
+  var connections: String?
+
+  @Option(help: ArgumentHelp(SettingsTable.latencyBudget.entry))
+  var latencyBudget: String?
+
   fileprivate var flags: [String: String?] {
     [
-      SettingsTable.socket.entry.name: socket, SettingsTable.socketMode.entry.name: socketMode,
+      SettingsTable.socket.entry.name: socket.isEmpty ? nil : socket.joined(separator: "\n"),
+      SettingsTable.socketMode.entry.name: socketMode,
+      SettingsTable.allowRemote.entry.name: allowRemote ? "true" : nil,
+      SettingsTable.nativeTCP.entry.name: nativeTCP ? "true" : nil,
+      SettingsTable.controlTCP.entry.name: controlTCP ? "true" : nil,
+      SettingsTable.controlGroup.entry.name: controlGroup,
+      SettingsTable.connections.entry.name: connections,
+      SettingsTable.latencyBudget.entry.name: latencyBudget,
     ]
+  }
+}
+
+/// Which daemon to talk to.
+struct DaemonOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The daemon's socket: its path, or tcp://HOST:PORT "
+        + "(default: \(SettingsTable.socket.entry.standard)).", valueName: "address"))
+  var socket: String?
+
+  @OptionGroup var configuration: ConfigurationOptions
+
+  /// Where it is to be found: the first of its places that a client can connect to.
+  func address() throws -> SocketAddress {
+    let settings = try configuration.resolve([SettingsTable.socket.entry.name: socket])
+    guard let address = try settings.sockets.first(where: { $0 != .standardStreams }) else {
+      throw SettingsError.usage(
+        "at stdio:// only whoever starts the daemon can talk to it; name another by --socket")
+    }
+    return address
   }
 }
 
 extension Settings {
   /// A logger that writes what the settings ask for.
-  func makeLogger() -> Logger { .attnd(level: logLevel) }
+  func makeLogger() -> Logger { .attnd(level: logLevel, format: logFormat) }
 
   /// The model that the settings name, or the one that the program carries.
   func loadModel() throws -> ModelFile {
     guard let model else { return try ModelFile.embedded() }
     return try ModelFile(path: model)
-  }
-}
-
-extension Logger {
-  /// The program's logger: lines on standard error, which a service's journal collects.
-  static func attnd(level: Level) -> Logger {
-    var logger = Logger(label: "attnd") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = level
-    return logger
   }
 }

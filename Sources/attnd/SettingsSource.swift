@@ -1,28 +1,56 @@
 import AttentionSocket
-import AudioInput
+import Glibc
+import StreamingAttention
 
 extension Settings {
-  /// Opens the source.
+  /// Listens on sockets that were handed over, in the place of all that anybody named.
+  mutating func take(_ handed: [HandedSocket]) {
+    addresses = handed.map(\.address)
+    isSocketStandard = false
+  }
+
+  /// Where to listen, if that may be.
   ///
-  /// - Parameters:
-  ///   - rate: Samples a second that the model wants.
-  ///   - pace: Speed of a recording.
-  /// - Returns: The source, the name of its stream, and the kind that clients are told.
-  /// - Throws: `AudioInputError` when it can't be opened.
-  func openSource(
-    rate: Int, pace: RunCommand.Pace
-  ) throws -> (source: any AudioSource, name: String, kind: StreamDescription.Kind) {
-    switch source {
-    case .device:
-      let capture = try CaptureSource(device: device, sampleRate: rate, channels: channels)
-      return (capture, "mic", .device)
-    case .file(let path):
-      let file = try SoundFile(path: path, sampleRate: rate, channels: channels)
-      return (pace == .fastest ? file : PacedSource(file), "file", .file)
-    case .standardInput:
-      let stream = try PCMStream(
-        fileDescriptor: 0, format: pcm, sampleRate: rate, channels: channels)
-      return (stream, "stdin", .pipe)
+  /// - Returns: One place at least.
+  /// - Throws: `SettingsError` when there is none, or one that has to be allowed first.
+  func checkedSockets() throws(SettingsError) -> [SocketAddress] {
+    let sockets = try sockets
+    if let open = sockets.first(where: \.isWildcard), !access.allowsRemote {
+      throw .usage(
+        "--socket \(open): would open the daemon to every network of the machine; "
+          + "add --allow-remote if that is meant, or name one address")
     }
+    if sockets.contains(.standardStreams), source == .standardInput {
+      throw .usage("--stdin and --socket stdio:// exclude one another: both want standard input")
+    }
+    return sockets
+  }
+
+  /// Who may do what.
+  ///
+  /// - Returns: The server's terms for it.
+  /// - Throws: `Failure` when there is no such group.
+  func policy() throws -> ServerPolicy {
+    var policy = ServerPolicy()
+    policy.nativeOverTCP = access.nativeOverTCP
+    policy.controlsOverTCP = access.controlsOverTCP
+    if let name = access.controlGroup {
+      guard let group = getgrnam(name) else {
+        throw Failure(
+          .configuration,
+          "control-group: no group '\(name)' on this machine; 'getent group' lists them")
+      }
+      policy.controlGroup = group.pointee.gr_gid
+    }
+    return policy
+  }
+
+  /// What clients can cost at most.
+  var limits: ServerLimits {
+    var limits = ServerLimits()
+    limits.connections = connections
+    limits.latencyBudget = .milliseconds(latencyBudget)
+    limits.thresholds = DetectorSettings.thresholdRange
+    return limits
   }
 }

@@ -1,3 +1,4 @@
+import AttentionSocket
 import AudioInput
 import Glibc
 import Logging
@@ -25,6 +26,13 @@ package struct SettingEntry: Sendable {
   package let standard: String
   /// A value for the file to show.
   package let example: String
+  /// Whether it may have several values; their text has one a line.
+  ///
+  /// They come as a flag given more than once, a list in the file, or words of the environment's
+  /// variable.
+  package var hasSeveral = false
+  /// Whether it is either on or off, and its flag stands alone.
+  package var isSwitch = false
 
   /// `ATTND_SOCKET_MODE` for `socket-mode`.
   package var environmentName: String {
@@ -46,9 +54,36 @@ package enum SettingsTable {
   package static let device = Setting(
     entry: SettingEntry(
       name: "device", valueName: "name",
-      help: "The ALSA capture device; 'attnd devices' lists them.",
-      standard: "default", example: "plughw:CARD=Microphone"),
+      help:
+        "The ALSA capture device; 'attnd devices' lists them. 'none': no sound but what clients "
+        + "send.",
+      standard: "default; none where there is --stream, or the only --socket is stdio://",
+      example: "plughw:CARD=Microphone"),
     expected: "the name of a device", parse: text)
+
+  package static let stream = Setting(
+    entry: SettingEntry(
+      name: "stream", valueName: "name=device",
+      help:
+        "A device to listen to in a stream of its own: the stream's name, '=', the device, and where "
+        + "it has several channels '@' and the number of one; may be given more than once. --device "
+        + "is heard beside them only where it is named.",
+      standard: "none", example: "['kitchen=plughw:CARD=Microphone', 'door=hw:2@1']",
+      hasSeveral: true),
+    expected: DeviceChoice.expected,
+    parse: { text in
+      let choices = text.split(separator: "\n").map { DeviceChoice(String($0)) }
+      let known = choices.compactMap(\.self)
+      let names = Set(known.map(\.name))
+      return known.isEmpty || known.count < choices.count || names.count < known.count ? nil : known
+    })
+
+  package static let requireDevice = Setting(
+    entry: SettingEntry(
+      name: "require-device", valueName: "yes",
+      help: "Ends at once when a device isn't there at the start, in place of waiting for it.",
+      standard: "false", example: "true", isSwitch: true),
+    expected: "true or false", parse: flag)
 
   package static let channels = Setting(
     entry: SettingEntry(
@@ -59,13 +94,17 @@ package enum SettingsTable {
 
   package static let socket = Setting(
     entry: SettingEntry(
-      name: "socket", valueName: "path",
-      help: "The Unix socket that events are served on.",
+      name: "socket", valueName: "address",
+      help: "Where the daemon is to be reached: the path of a Unix socket, tcp://HOST:PORT, or "
+        + "stdio:// for standard input and output; may be given more than once.",
       standard: "$XDG_RUNTIME_DIR/attnd.sock; without it, for root, /run/attnd/attnd.sock",
-      example: "/run/attnd/attnd.sock"),
-    // sun_path holds 108 bytes, of which the last ends the text.
-    expected: "a path of 1 to 107 bytes",
-    parse: { (1...107).contains($0.utf8.count) ? $0 : nil })
+      example: "[/run/attnd/attnd.sock, tcp://127.0.0.1:10400]", hasSeveral: true),
+    expected: SocketAddress.expected,
+    parse: { text in
+      let addresses = text.split(separator: "\n").map { SocketAddress(String($0)) }
+      let known = addresses.compactMap(\.self)
+      return known.isEmpty || known.count < addresses.count ? nil : known
+    })
 
   package static let socketMode = Setting(
     entry: SettingEntry(
@@ -77,6 +116,52 @@ package enum SettingsTable {
       guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8) else { return nil }
       return mode <= 0o777 && !text.hasPrefix("+") ? mode : nil
     })
+
+  package static let allowRemote = Setting(
+    entry: SettingEntry(
+      name: "allow-remote", valueName: "yes",
+      help: "Lets --socket tcp:// name all addresses of the machine at once (0.0.0.0, [::]). "
+        + "Whoever reaches the port may use the wake-word service.",
+      standard: "false", example: "true", isSwitch: true),
+    expected: "true or false", parse: flag)
+
+  package static let nativeTCP = Setting(
+    entry: SettingEntry(
+      name: "native-tcp", valueName: "yes",
+      help: "Opens attnd's own events, attention frames among them, to other machines; without "
+        + "it they get the wake-word service alone.",
+      standard: "false", example: "true", isSwitch: true),
+    expected: "true or false", parse: flag)
+
+  package static let controlTCP = Setting(
+    entry: SettingEntry(
+      name: "control-tcp", valueName: "yes",
+      help: "Lets every process of this machine change thresholds and inhibit detections over TCP.",
+      standard: "false", example: "true", isSwitch: true),
+    expected: "true or false", parse: flag)
+
+  package static let controlGroup = Setting(
+    entry: SettingEntry(
+      name: "control-group", valueName: "group",
+      help: "Members of this group may change thresholds and inhibit detections over a Unix "
+        + "socket, beside root and the daemon's own user.",
+      standard: "none", example: "audio"),
+    expected: "the name of a group", parse: text)
+
+  package static let connections = Setting(
+    entry: SettingEntry(
+      name: "connections", valueName: "n",
+      help: "Most connections at once; one more is told that the daemon is busy.",
+      standard: "64", example: "500"),
+    expected: "a whole number from 1 to 10000", parse: whole(1...10_000))
+
+  package static let latencyBudget = Setting(
+    entry: SettingEntry(
+      name: "latency-budget", valueName: "ms",
+      help: "How long after its capture an attention frame of a device may leave, in milliseconds; "
+        + "later ones are dropped where newer ones wait, and 'late' is told.",
+      standard: "100", example: "250"),
+    expected: "a whole number from 1 to 60000", parse: whole(1...60_000))
 
   package static let threshold = Setting(
     entry: SettingEntry(
@@ -101,6 +186,15 @@ package enum SettingsTable {
     expected: Logger.Level.allCases.map(\.rawValue).joined(separator: ", "),
     parse: { Logger.Level(rawValue: $0) })
 
+  package static let logFormat = Setting(
+    entry: SettingEntry(
+      name: "log-format", valueName: "format",
+      help: "What lines of the log look like: text, json (an object a line) or journal (priorities "
+        + "in place of time and level).",
+      standard: "journal where standard error is a service's journal, else text", example: "json"),
+    expected: LogFormat.allCases.map(\.rawValue).joined(separator: ", "),
+    parse: { LogFormat(rawValue: $0) })
+
   package static let rate = Setting(
     entry: SettingEntry(
       name: "rate", valueName: "hertz", help: "Samples a second of what comes in by --stdin.",
@@ -124,15 +218,21 @@ package enum SettingsTable {
 
   package static let jobs = Setting(
     entry: SettingEntry(
-      name: "jobs", valueName: "n", help: "Threads that batch, features and verify work with.",
+      name: "jobs", valueName: "n",
+      help: "Threads that batch, features and verify work with, and that run listens to "
+        + "clients with.",
       standard: "one for each core", example: "4"),
     expected: "a whole number from 1 to 1024", parse: whole(1...1_024))
 
   /// All of them, in the order in which people meet them.
-  package static let entries: [SettingEntry] = [
-    model.entry, threshold.entry, device.entry, channels.entry, rate.entry, encoding.entry,
-    pcmChannels.entry, socket.entry, socketMode.entry, logLevel.entry, jobs.entry,
-  ]
+  package static let entries: [SettingEntry] =
+    [
+      model.entry, threshold.entry, device.entry, stream.entry, requireDevice.entry, channels.entry,
+      rate.entry, encoding.entry, pcmChannels.entry, socket.entry, socketMode.entry,
+      allowRemote.entry, nativeTCP.entry,
+      controlTCP.entry, controlGroup.entry, connections.entry,
+      latencyBudget.entry,
+    ] + mqttEntries + captureEntries + [logLevel.entry, logFormat.entry, jobs.entry]
 
   /// Config/attnd.yaml: every setting, commented out, with what is said about it.
   package static var file: String {
@@ -160,9 +260,17 @@ package enum SettingsTable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private static let text: @Sendable (String) -> String? = { $0.isEmpty ? nil : $0 }
+  static let flag: @Sendable (String) -> Bool? = {
+    switch $0 {
+    case "true", "yes", "on": true
+    case "false", "no", "off": false
+    default: nil
+    }
+  }
 
-  private static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> Int? {
+  static let text: @Sendable (String) -> String? = { $0.isEmpty ? nil : $0 }
+
+  static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> Int? {
     { text in
       guard let number = Int(text), range.contains(number) else { return nil }
       return number

@@ -1,4 +1,5 @@
 import AttentionSocket
+import KernelDispatch
 import Logging
 import ModelFile
 import ServiceLifecycle
@@ -8,20 +9,37 @@ import StreamingAttention
 struct SocketService: Service {
   let server: AttentionServer
 
-  /// Waits until the daemon is to stop, then drains what was published and removes the socket.
+  /// Waits until the daemon is to stop, or whoever talks over the standard streams has gone; then
+  /// drains what was published and removes the sockets.
   func run() async throws {
-    try? await gracefulShutdown()
+    await withTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try? await gracefulShutdown() }
+      tasks.addTask { await server.standardStreamsEnd() }
+      await tasks.next()
+      tasks.cancelAll()
+    }
     await server.shutdown(reason: .shutdown, text: "attnd is stopping")
   }
 }
 
-extension AttentionServer {
-  /// A server for one stream of a model.
-  convenience init(
-    model: ModelFile, threshold: Float?, stream: String, kind: StreamDescription.Kind,
-    logger: Logger
+extension AttentionServer.Description {
+  /// A server that a model listens for.
+  ///
+  /// - Parameters:
+  ///   - model: What is listened for.
+  ///   - threshold: In place of every keyword's own; nil for those.
+  ///   - streams: Names and kinds of the daemon's own sources.
+  ///   - hearsClients: Whether clients may send audio.
+  package init(
+    model: ModelFile, threshold: Float?, streams: [(name: String, kind: StreamDescription.Kind)],
+    hearsClients: Bool = false
   ) {
     let architecture = model.architecture
+    func stream(_ name: String, _ kind: StreamDescription.Kind) -> StreamDescription {
+      StreamDescription(
+        name: name, kind: kind, rate: model.sampleRate, hop: model.stepSamples,
+        window: architecture.window, bins: architecture.bins)
+    }
     self.init(
       program: "attnd", version: Version.text,
       model: ModelDescription(
@@ -32,12 +50,8 @@ extension AttentionServer {
           name: $0.name, phrase: $0.phrase, threshold: threshold ?? $0.threshold)
       },
       attentionHeads: architecture.heads == .keyword ? .perKeyword : .shared,
-      streams: [
-        StreamDescription(
-          name: stream, kind: kind, rate: model.sampleRate,
-          hop: model.stepSamples, window: architecture.window,
-          bins: architecture.bins)
-      ],
-      logger: logger)
+      streams: streams.map { stream($0.name, $0.kind) },
+      clientStream: hearsClients ? stream(StreamDescription.clientName, .client) : nil,
+      kernels: InstructionSet.current.rawValue)
   }
 }

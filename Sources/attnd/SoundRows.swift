@@ -15,6 +15,11 @@ package struct SoundRows: ~Copyable {
     package let position: Int
     /// When the newest sample was captured, Unix seconds; nil for files and pipes.
     package let captured: Double?
+    /// Since when the row is under way, in seconds since boot: when the newest sample was captured or,
+    /// where nobody knows, read; NaN where nobody asked for it.
+    package let began: Double
+    /// Whether that sample was there already when it was asked for.
+    package let isBehind: Bool
     /// The sound since the row before; nil where there is none, only rows.
     package let heard: LevelMeter?
     /// Whether a silence has become long enough since the row before: what was heard is to be
@@ -22,19 +27,26 @@ package struct SoundRows: ~Copyable {
     package let followsSilence: Bool
 
     package init(
-      position: Int, captured: Double? = nil, heard: LevelMeter? = nil, followsSilence: Bool = false
+      position: Int, captured: Double? = nil, began: Double = .nan, isBehind: Bool = false,
+      heard: LevelMeter? = nil, followsSilence: Bool = false
     ) {
       self.position = position
       self.captured = captured
+      self.began = began
+      self.isBehind = isBehind
       self.heard = heard
       self.followsSilence = followsSilence
     }
   }
 
   private var extractor: FeatureExtractor
+  private let timekeeper: (any Timekeeper)?
   private let resetRule: ModelFile.ResetRule
   private var course: Course
   private let hopsAtOnce: Int
+  /// Who gets samples within so many seconds of asking didn't wait for them: waking a thread takes longer
+  /// than copying a hop.
+  private static let promptly = 20e-6
   private let buffer: UnsafeMutableBufferPointer<Float>
   /// Sizes of the pieces that samples are given to the front end in, over and over; none for whole
   /// blocks.
@@ -46,17 +58,19 @@ package struct SoundRows: ~Copyable {
   ///   - mean: Subtracted from each row.
   ///   - scale: What each row is multiplied by after that.
   ///   - reset: When what was heard is to be forgotten.
+  ///   - timekeeper: Tells when samples are read, for latencies; nil where nobody asks for them.
   ///   - hopsAtOnce: Hops that are read at a time, 1 or more. From eight on frames are analysed eight
   ///     at a time.
   ///   - cuts: Sizes of the pieces, 1 or more each, that what was read is cut into; for tests.
   /// - Throws: What the front end finds wrong with its numbers.
   package init(
     _ frontEnd: FrontEnd, mean: [Float], scale: [Float], reset: ModelFile.ResetRule = .never,
-    hopsAtOnce: Int = 1, cuts: [Int] = []
+    timekeeper: (any Timekeeper)? = nil, hopsAtOnce: Int = 1, cuts: [Int] = []
   ) throws(FrontEndError) {
     precondition(hopsAtOnce >= 1 && cuts.allSatisfy { $0 >= 1 }, "Nothing comes of no samples")
     let extractor = try FeatureExtractor(frontEnd, mean: mean, scale: scale)
     self.extractor = extractor
+    self.timekeeper = timekeeper
     self.hopsAtOnce = hopsAtOnce
     self.cuts = cuts
     resetRule = reset
@@ -67,6 +81,16 @@ package struct SoundRows: ~Copyable {
 
   deinit { buffer.deallocate() }
 
+  /// Samples that the next `read` takes.
+  package var samplesWanted: Int {
+    let front = extractor.frontEnd
+    let first = extractor.samples == 0 ? front.frameLength : front.hop
+    return first + (hopsAtOnce - 1) * front.hop
+  }
+
+  /// The most that any `read` takes.
+  package var mostSamplesWanted: Int { buffer.count }
+
   /// Samples of the stream so far, the lost ones included.
   package var position: Int { extractor.samples + course.lost }
 
@@ -76,18 +100,19 @@ package struct SoundRows: ~Copyable {
   /// - Parameters:
   ///   - source: Where the samples come from.
   ///   - gap: Called first when samples are missing before those that were read.
+  ///   - sound: Called with the samples that were read, before any row of them.
   ///   - row: Called with each row, oldest first.
   /// - Returns: Whether there was anything to read; false at the end of the source, after which
   ///   nothing is taken before `reset`.
   /// - Throws: `AudioInputError` when the source fails.
   package mutating func read(
     _ source: borrowing any AudioSource, gap: (Pipeline.Gap) -> Void = { _ in },
+    sound: (UnsafeBufferPointer<Float>) -> Void = { _ in },
     row: (Span<Float>, Origin) -> Void
   ) throws(AudioInputError) -> Bool {
-    let front = extractor.frontEnd
-    let first = extractor.samples == 0 ? front.frameLength : front.hop
-    let wanted = first + (hopsAtOnce - 1) * front.hop
-    let block = try source.read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]))
+    let asked = timekeeper?.sinceBoot
+    let block = try source.read(
+      into: UnsafeMutableBufferPointer(rebasing: buffer[..<samplesWanted]))
     guard block.count > 0 else {
       Self.finish(&extractor, &course, row)
       return false
@@ -96,10 +121,15 @@ package struct SoundRows: ~Copyable {
       course.lose(block.lostSamples)
       gap(
         Pipeline.Gap(
-          position: position, samples: block.lostSamples, isForgotten: course.isAfterSilence))
+          position: position, samples: block.lostSamples, reason: block.lossReason,
+          isForgotten: course.isAfterSilence))
     }
     let samples = UnsafeBufferPointer(rebasing: buffer[..<block.count])
-    course.begin(samples, captured: block.captured)
+    let read = timekeeper?.sinceBoot ?? .nan
+    course.begin(
+      samples, captured: block.captured, began: block.capturedSinceBoot ?? read,
+      isBehind: read - (asked ?? .nan) < Self.promptly)
+    sound(samples)
     var offset = 0
     while offset < samples.count {
       let end = min(samples.count, offset + nextPiece(of: samples.count))
@@ -154,6 +184,8 @@ private struct Course {
   /// The block that was read last, and the samples up to its end.
   private var block = UnsafeBufferPointer<Float>(start: nil, count: 0)
   private var captured: Double?
+  private var began = Double.nan
+  private var isBehind = false
   private var read = 0
   /// Samples whose loudness has been counted.
   private var counted = 0
@@ -178,9 +210,13 @@ private struct Course {
     silence?.lose(samples)
   }
 
-  mutating func begin(_ samples: UnsafeBufferPointer<Float>, captured: Double?) {
+  mutating func begin(
+    _ samples: UnsafeBufferPointer<Float>, captured: Double?, began: Double, isBehind: Bool
+  ) {
     block = samples
     self.captured = captured
+    self.began = began
+    self.isBehind = isBehind
     read += samples.count
   }
 
@@ -200,8 +236,8 @@ private struct Course {
       level = LevelMeter()
     }
     return SoundRows.Origin(
-      position: frontEnd.endPosition(ofRow: rows) + lost, captured: captured, heard: level,
-      followsSilence: silence?.take() ?? false)
+      position: frontEnd.endPosition(ofRow: rows) + lost, captured: captured, began: began,
+      isBehind: isBehind, heard: level, followsSilence: silence?.take() ?? false)
   }
 
   /// Looks for silence in the block up to a sample, exactly, so that how samples are cut into blocks

@@ -33,20 +33,28 @@ enum StandardError {
 
 /// Writes all bytes to a descriptor, however often that takes.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
+  switch writeWhole(bytes, to: descriptor) {
+  case 0: return
+  case EPIPE: throw BrokenPipe()
+  case let code:
+    throw Failure(.inputOutput, "\(name): cannot be written: \(String(cString: strerror(code)))")
+  }
+}
+
+/// Writes all bytes to a descriptor, however often that takes.
+///
+/// - Returns: 0, or the errno.
+func writeWhole(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
   var offset = 0
   while offset < bytes.count {
-    let written = bytes.withUnsafeBytes { buffer in
-      Glibc.write(descriptor, buffer.baseAddress.map { $0 + offset }, bytes.count - offset)
+    let count = bytes.withUnsafeBytes { buffer in
+      write(descriptor, buffer.baseAddress.map { $0 + offset }, bytes.count - offset)
     }
-    if written > 0 {
-      offset += written
-      continue
-    }
-    switch errno {
-    case EINTR: continue
-    case EPIPE: throw BrokenPipe()
-    default:
-      throw Failure(.inputOutput, "\(name): cannot be written: \(String(cString: strerror(errno)))")
+    if count > 0 {
+      offset += count
+    } else if count == 0 || errno != EINTR {
+      return count == 0 ? ENOSPC : errno
     }
   }
+  return 0
 }

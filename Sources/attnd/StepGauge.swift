@@ -8,12 +8,16 @@ import StreamingAttention
 package struct StepGauge {
   private var level: LevelMeter?
   private var captured: Double?
+  private var began = Double.nan
+  private var isBehind = false
 
   package init() {}
 
   /// Takes in what comes with a row.
   package mutating func take(_ origin: SoundRows.Origin) {
     captured = origin.captured
+    began = origin.began
+    isBehind = origin.isBehind
     guard let heard = origin.heard else { return }
     level = level ?? LevelMeter()
     level?.add(heard)
@@ -22,7 +26,7 @@ package struct StepGauge {
   /// The frame of the step that a stream has just taken.
   package mutating func frame(of stream: borrowing AttentionStream) -> Pipeline.Frame {
     Pipeline.Frame(
-      index: stream.steps - 1, position: stream.position, captured: captured,
-      level: level?.read() ?? .nan)
+      index: stream.steps - 1, position: stream.position, captured: captured, began: began,
+      isBehind: isBehind, level: level?.read() ?? .nan)
   }
 }

@@ -14,12 +14,10 @@ struct WatchCommand: AsyncParsableCommand {
       Where standard output is no terminal, detections and a line a second are printed instead.
       """)
 
-  @OptionGroup var socket: SocketOptions
-  @OptionGroup var configuration: ConfigurationOptions
+  @OptionGroup var daemon: DaemonOptions
 
   func run() async throws {
-    let settings = try configuration.resolve(socket: socket)
-    try await AttentionClient.withConnection(to: settings.socket) { client in
+    try await AttentionClient.withConnection(to: try daemon.address()) { client in
       let end = try await AttentionWatcher(client).watch()
       try StandardOutput.write("\n\(end)\n")
     }
@@ -53,7 +51,7 @@ struct AttentionWatcher {
   /// - Returns: Why it ended, in a sentence.
   /// - Throws: `SocketError`; `BrokenPipe` when nobody looks any more.
   func watch(_ observe: (Event) -> Void = { _ in }) async throws -> String {
-    var view = AttentionView(client.hello, style: LiveTerminal.hasColours ? .coloured : .plain)
+    var view = AttentionView(client.hello, style: .ofTerminal)
     var terminal = LiveTerminal()
     var printed = -1.0
     while let event = try await client.next() {

@@ -23,7 +23,7 @@ enum ModuleRules {
     ],
     "attnd": [
       "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
-      "ModelFile", "AttentionSocket", "CEmbedded", "CYAML", "CZlib", "ArgumentParser",
+      "ModelFile", "AttentionSocket", "CEmbedded", "CMosquitto", "CYAML", "CZlib", "ArgumentParser",
       "Configuration",
       "FoundationEssentials", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
       "UnixSignals",
@@ -32,7 +32,7 @@ enum ModuleRules {
 
   /// Folders of C, which import nothing.
   static let foldersOfC: Set<String> = [
-    "CALSA", "CEmbedded", "CProcessor", "CSndFile", "CSoxr", "CYAML", "CZlib",
+    "CALSA", "CEmbedded", "CMosquitto", "CProcessor", "CSndFile", "CSoxr", "CYAML", "CZlib",
   ]
 
   /// Links to the folder whose sources are built again, for a newer processor.

@@ -17,8 +17,9 @@ import Testing
     var expected = Example.identity()
     expected.streams[0].epoch = 2
     expected.streams[0].state = .running
+    expected.mayControl = true
     #expect(hello == expected)
-    #expect(hello.features == ["weights", "spectrum"])
+    #expect(hello.features == ["weights", "spectrum", "replay", "snapshot", "control"])
     #expect(hello.limits["queue_events"] == 256 && hello.limits["history"] == 1_024)
   }
 
@@ -67,6 +68,17 @@ import Testing
     #expect(error["code"] == .string(code) && error["field"] == .string(field))
     #expect(error["id"] == .number("1") && error["verb"] == .string("subscribe"))
     #expect(error["fatal"] == .bool(false))
+  }
+
+  @Test("A pong has the text of its ping: a string, null or none")
+  func pong() throws {
+    let client = try EmbeddedDaemon().connect()
+    _ = try client.wireEvents()
+    for json in ["{\"text\":\"a\"}", "{\"text\":null}", "{\"id\":1}"] {
+      try client.send("ping", json)
+    }
+    let fields = try client.wireEvents().map(\.fields)
+    #expect(fields == [["text": .string("a")], ["text": .null], ["id": .number("1")]])
   }
 
   @Test(

@@ -15,10 +15,15 @@ enum Example {
     name: "six-words", digest: "sha256:" + String(repeating: "4c", count: 32), score: "additive",
     heads: 2)
 
-  static func identity(streams: [StreamDescription] = [stream]) -> Hello {
+  static let clientStream = StreamDescription(
+    name: "self", kind: .client, rate: 16_000, hop: 160, window: 8, bins: 4)
+
+  static func identity(
+    streams: [StreamDescription] = [stream], hearsClients: Bool = false
+  ) -> Hello {
     Hello(
       program: "attnd", version: "1.0.0", run: "9f3c1a7b20e4d581", model: model,
-      keywords: keywords, streams: streams, limits: ServerLimits())
+      keywords: keywords, streams: streams, hearsClients: hearsClients, limits: ServerLimits())
   }
 }
 
@@ -66,11 +71,16 @@ final class EmbeddedDaemon {
 
   init(
     streams: [StreamDescription] = [Example.stream], limits: ServerLimits = ServerLimits(),
-    heads: AttentionHeads = .perKeyword
+    heads: AttentionHeads = .perKeyword, listening: (any AudioListening)? = nil,
+    clock: ServerClock = .system
   ) {
     hub = Hub(
-      eventLoop: loop, identity: Example.identity(streams: streams), attentionHeads: heads,
-      limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      eventLoop: loop,
+      identity: Example.identity(streams: streams, hearsClients: listening != nil),
+      attentionHeads: heads,
+      clients: listening.map { ClientAudioService(stream: Example.clientStream, listening: $0) },
+      limits: limits, clock: clock, kernels: "baseline",
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
   func publisher(_ stream: Int = 0) -> FramePublisher { hub.publishers[stream] }
@@ -81,12 +91,26 @@ final class EmbeddedDaemon {
   }
 
   /// A connection, greeted.
-  func connect(through kernel: FullSocket? = nil) throws -> EmbeddedSubscriber {
+  func connect(
+    through kernel: FullSocket? = nil, as peer: Peer = .trusted
+  ) throws -> EmbeddedSubscriber {
     let channel = EmbeddedChannel(handler: kernel, loop: loop)
-    try channel.pipeline.syncOperations.addHandler(Connection(hub: hub))
-    try channel.connect(to: SocketAddress(unixDomainSocketPath: "/test")).wait()
+    try channel.pipeline.syncOperations.addHandler(Connection(hub: hub, peer: peer))
+    try channel.connect(to: NIOCore.SocketAddress(unixDomainSocketPath: "/test")).wait()
     return EmbeddedSubscriber(channel)
   }
+}
+
+extension Peer {
+  /// The daemon's own user, on a Unix socket.
+  static let trusted = Peer(
+    isGreeted: true, usesNative: true, controls: true, name: "the tests")
+  /// Somebody on another machine.
+  static let remote = Peer(
+    isGreeted: false, usesNative: false, controls: false, name: "another machine")
+  /// Another user, on a Unix socket.
+  static let stranger = Peer(
+    isGreeted: true, usesNative: true, controls: false, name: "a stranger")
 }
 
 /// Keeps what is written, while it is full, as the channel does when the kernel takes no more.

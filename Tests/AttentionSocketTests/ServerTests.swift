@@ -8,8 +8,9 @@ private struct SystemFailure: Error { let code: Int32 }
 
 private func server(limits: ServerLimits = ServerLimits()) -> AttentionServer {
   AttentionServer(
-    program: "attnd", version: "1.0.0", model: Example.model, keywords: Example.keywords,
-    attentionHeads: .perKeyword, streams: [Example.stream], limits: limits,
+    AttentionServer.Description(
+      program: "attnd", version: "1.0.0", model: Example.model, keywords: Example.keywords,
+      attentionHeads: .perKeyword, streams: [Example.stream]), limits: limits,
     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
 }
 

@@ -19,7 +19,7 @@ extension SubscriberQueue {
     var taken: [String] = []
     while let next = next() {
       switch next {
-      case .bytes(let bytes): taken.append("\(bytes.readableBytes)")
+      case .bytes(let bytes), .frame(let bytes, _, _): taken.append("\(bytes.readableBytes)")
       case .dropped(let hole, let total):
         taken.append("dropped \(hole.stream): \(hole.fromIndex)-\(hole.toIndex) of \(total)")
       case .replay: taken.append("replay")
@@ -188,7 +188,7 @@ private struct Reader {
       due[place] = hole.toIndex + 1
       self.total += hole.count
       if self.total != total { faults.append("total \(total)") }
-    case .bytes(let bytes):
+    case .bytes(let bytes), .frame(let bytes, _, _):
       let words = String(buffer: bytes).split(separator: " ")
       let numbers = words.dropFirst().prefix(3).compactMap { Int($0) }
       guard words[0] == "f" else {

@@ -19,18 +19,24 @@ import Testing
 
   /// The plain version: an array of what follows, with the ring's rule for the day it is full.
   struct Model {
-    var blocks: [(samples: [Float], lost: Int)] = []
-    var pendingLoss = 0
+    var blocks: [(samples: [Float], lost: Int, reason: LossReason)] = []
+    var pending: [(samples: Int, reason: LossReason)] = []
     let capacity: Int
 
     mutating func write(_ samples: [Float], lostBefore: Int) {
-      pendingLoss += lostBefore
+      if lostBefore > 0 { pending.append((lostBefore, .suspended)) }
       guard blocks.count < capacity else {
-        pendingLoss += samples.count
+        pending.append((samples.count, .overload))
         return
       }
-      blocks.append((samples, pendingLoss))
-      pendingLoss = 0
+      // Counted alone it is exact; with an estimate in it, it is one.
+      let estimate = pending.first { !$0.reason.isExact }
+      blocks.append(
+        (
+          samples, pending.reduce(0) { $0 + $1.samples },
+          estimate?.reason ?? pending.first?.reason ?? .overrun
+        ))
+      pending = []
     }
   }
 
@@ -48,12 +54,12 @@ import Testing
         let lost = draws.next(4) == 0 ? draws.next(100) : 0
         written += samples.count
         samples.withUnsafeBufferPointer {
-          ring.write($0, captured: Double(written), lostBefore: lost)
+          ring.write($0, captured: Double(written), lostBefore: lost, lossReason: .suspended)
         }
         model.write(samples, lostBefore: lost)
       } else if let first = model.blocks.first {
         if first.lost > 0 {
-          #expect(ring.next() == .loss(first.lost))
+          #expect(ring.next() == .loss(first.lost, first.reason))
           ring.passLoss()
           model.blocks[0].lost = 0
         }
@@ -70,7 +76,7 @@ import Testing
     ring.finish()
     while let first = model.blocks.first {
       if first.lost > 0 {
-        #expect(ring.next() == .loss(first.lost))
+        #expect(ring.next() == .loss(first.lost, first.reason))
         ring.passLoss()
       }
       #expect(ring.next() == .samples)
@@ -122,7 +128,7 @@ import Testing
       switch ring.next() {
       case .ended:
         break reading
-      case .loss(let samples):
+      case .loss(let samples, _):
         position += samples
         ring.passLoss()
       case .samples:

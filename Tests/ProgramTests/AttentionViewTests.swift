@@ -11,16 +11,17 @@ struct AttentionViewTests {
   func picture() async throws {
     let folder = try TemporaryFolder()
     let server = AttentionServer(
-      program: "attnd", version: "test",
-      model: ModelDescription(name: "two words", digest: "sha256:0", score: "static", heads: 2),
-      keywords: [
-        KeywordDescription(name: "one", phrase: "one", threshold: 0.5),
-        KeywordDescription(name: "smart_two", phrase: "smart two", threshold: 0.5),
-      ],
-      attentionHeads: .perKeyword,
-      streams: [
-        StreamDescription(name: "mic", kind: .device, rate: 16_000, hop: 480, window: 4, bins: 2)
-      ],
+      AttentionServer.Description(
+        program: "attnd", version: "test",
+        model: ModelDescription(name: "two words", digest: "sha256:0", score: "static", heads: 2),
+        keywords: [
+          KeywordDescription(name: "one", phrase: "one", threshold: 0.5),
+          KeywordDescription(name: "smart_two", phrase: "smart two", threshold: 0.5),
+        ],
+        attentionHeads: .perKeyword,
+        streams: [
+          StreamDescription(name: "mic", kind: .device, rate: 16_000, hop: 480, window: 4, bins: 2)
+        ]),
       logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     try await server.listen(at: folder.path + "/s")
     let publisher = server.publisher(forStream: 0)

@@ -138,26 +138,17 @@ struct PipelineTests {
     .enabled(if: AllocationCount.isAvailable))
   func noAllocations() throws {
     let server = AttentionServer(
-      program: "attnd", version: "test",
-      model: ModelDescription(
-        name: model.name, digest: model.digest, score: "static",
-        heads: model.architecture.headCount),
-      keywords: model.keywords.map {
-        KeywordDescription(name: $0.name, phrase: $0.phrase, threshold: $0.threshold)
-      },
-      attentionHeads: .perKeyword,
-      streams: [
-        StreamDescription(
-          name: "test", kind: .file, rate: 16_000, hop: model.stepSamples,
-          window: model.architecture.window, bins: model.architecture.bins)
-      ],
+      AttentionServer.Description(
+        model: model, threshold: nil, streams: [(name: "test", kind: .file)]),
       logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-    var pipeline = try Pipeline(model, threshold: 0.05)
+    var pipeline = try Pipeline(model, threshold: 0.05, timekeeper: SystemTime())
+    var watch = try SignalWatch(sampleRate: model.sampleRate)
     var output = StreamOutput(model: model, publisher: server.publisher(forStream: 0))
     let source = ArraySource(keywords + keywords)
     func hop() throws -> Bool {
       try pipeline.advance(
         reading: source, gap: { output.publish($0) },
+        sound: { watch.push($0) { _, _ in } },
         frame: { output.publish($0, $1) }, detection: { output.publish($0) })
     }
     // The first hops make what is made once: a frame's worth of samples, lazy tables of the runtime.

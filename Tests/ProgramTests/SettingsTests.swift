@@ -1,3 +1,4 @@
+import AttentionSocket
 import AudioInput
 import Glibc
 import Logging
@@ -25,7 +26,7 @@ struct SettingsTests {
       flags: ["threshold": "0.1"],
       environment: ["ATTND_THRESHOLD": "0.2", "ATTND_DEVICE": "environment"], file: file)
     #expect(settings.threshold == 0.1)
-    #expect(settings.device == "environment")
+    #expect(settings.source == .devices([DeviceChoice(device: "environment")]))
     #expect(settings.jobs == 3)
     #expect(settings.channels == .mix)
   }
@@ -35,9 +36,17 @@ struct SettingsTests {
     arguments: ["flag", "environment", "file"])
   func places(place: String) throws {
     let values = [
-      "model": "m", "device": "d", "channels": "2", "socket": "/s", "socket-mode": "0660",
-      "threshold": "0.25", "log-level": "trace", "rate": "8000", "encoding": "f32le",
-      "pcm-channels": "4", "jobs": "7",
+      "model": "m", "device": "d", "stream": "door=hw:2@1", "require-device": "true",
+      "channels": "2", "socket": "/s", "socket-mode": "0660",
+      "threshold": "0.25", "log-level": "trace", "log-format": "json",
+      "rate": "8000", "encoding": "f32le",
+      "pcm-channels": "4", "jobs": "7", "allow-remote": "true", "native-tcp": "true",
+      "control-tcp": "true", "control-group": "g", "connections": "9",
+      "latency-budget": "250",
+      "mqtt": "mqtts://b", "mqtt-user": "u", "mqtt-password-file": "/p", "mqtt-ca-file": "/c",
+      "mqtt-site": "kitchen", "mqtt-discovery": "false",
+      "capture-directory": "/clips", "capture-before": "0.5", "capture-after": "2.5",
+      "capture-most-clips": "12", "capture-most-bytes": "3MB",
     ]
     #expect(values.keys.sorted() == SettingsTable.entries.map(\.name).sorted())
     let settings: Settings
@@ -51,16 +60,30 @@ struct SettingsTests {
       settings = try Settings.resolve(environment: [:], file: SettingsFile(text, path: "f"))
     }
     #expect(settings.model == "m")
-    #expect(settings.device == "d")
+    let door = try #require(DeviceChoice("door=hw:2@1"))
+    #expect(settings.source == .devices([DeviceChoice(device: "d"), door]))
+    #expect(settings.requiresDevice)
     #expect(settings.channels == .channel(2))
-    #expect(try settings.socket == "/s")
+    #expect(try settings.sockets == [.unix(path: "/s")])
     #expect(settings.socketMode == 0o660)
     #expect(settings.threshold == 0.25)
     #expect(settings.logLevel == .trace)
+    #expect(settings.logFormat == .json)
     #expect(settings.pcm.rate == 8_000)
     #expect(settings.pcm.encoding == .f32le)
     #expect(settings.pcm.channels == 4)
     #expect(settings.jobs == 7)
+    #expect(settings.connections == 9)
+    #expect(settings.latencyBudget == 250)
+    #expect(settings.access.allowsRemote && settings.access.nativeOverTCP)
+    #expect(settings.access.controlsOverTCP && settings.access.controlGroup == "g")
+    let mqtt = try #require(settings.mqtt)
+    #expect(mqtt.broker == MQTTBroker("mqtts://b:8883"))
+    #expect(mqtt.user == "u" && mqtt.passwordFile == "/p" && mqtt.caFile == "/c")
+    #expect(mqtt.site == "kitchen" && !mqtt.isDiscoverable)
+    let clips = try #require(settings.clips)
+    #expect(clips.folder == "/clips" && clips.before == 0.5 && clips.after == 2.5)
+    #expect(clips.mostClips == 12 && clips.mostBytes == 3_000_000)
   }
 
   @Test("Without a word from anybody there are built-in values")
@@ -68,21 +91,43 @@ struct SettingsTests {
     let settings = try Settings.resolve(environment: ["ATTND_DEVICE": ""])
     #expect(settings.model == nil)
     #expect(settings.threshold == nil)
-    #expect(settings.device == "default")
+    #expect(settings.source == .devices([DeviceChoice(device: "default")]))
+    #expect(!settings.requiresDevice)
     #expect(settings.socketMode == 0o600)
     #expect(settings.logLevel == .info)
     #expect(settings.pcm.rate == 16_000)
     #expect(settings.jobs >= 1)
+    #expect(settings.mqtt == nil)
+    let mqtt = try #require(Settings.resolve(environment: ["ATTND_MQTT": "mqtt://b"]).mqtt)
+    #expect(mqtt.user == nil && mqtt.passwordFile == nil && mqtt.caFile == nil)
+    #expect(mqtt.site == "default" && mqtt.isDiscoverable)
+    #expect(settings.clips == nil, "nothing is recorded that nobody asked for")
+    let clips = try #require(
+      Settings.resolve(environment: ["ATTND_CAPTURE_DIRECTORY": "/c"]).clips)
+    #expect(clips.before == 2 && clips.after == 1)
+    #expect(clips.mostClips == 1_000 && clips.mostBytes == 1_000_000_000)
+  }
+
+  @Test(
+    "Sizes have a unit or none",
+    arguments: [
+      ("1000000", 1_000_000), ("1MB", 1_000_000), ("1 mb", 1_000_000), ("2.5G", 2_500_000_000),
+      ("1MiB", 1_048_576), ("1000kB", 1_000_000), ("1000TB", 1_000_000_000_000_000),
+      ("2 GiB", 2_147_483_648),
+    ])
+  func sizes(text: String, bytes: Int) throws {
+    let flags = ["capture-directory": "/c", "capture-most-bytes": text]
+    #expect(try Settings.resolve(flags: flags, environment: [:]).clips?.mostBytes == bytes)
   }
 
   @Test("The socket lies in the user's run-time folder; without one, in root's or nowhere")
   func socket() throws {
     let user = try Settings.resolve(environment: ["XDG_RUNTIME_DIR": "/run/user/7"])
-    #expect(try user.socket == "/run/user/7/attnd.sock")
+    #expect(try user.socket == .unix(path: "/run/user/7/attnd.sock"))
     let other = try Settings.resolve(environment: ["XDG_RUNTIME_DIR": "relative"])
-    #expect(other.socketPath == (geteuid() == 0 ? "/run/attnd/attnd.sock" : nil))
+    #expect(other.addresses == (geteuid() == 0 ? [.unix(path: "/run/attnd/attnd.sock")] : []))
     var nowhere = other
-    nowhere.socketPath = nil
+    nowhere.addresses = []
     #expect(throws: SettingsError.self) { try nowhere.socket }
   }
 
@@ -93,9 +138,16 @@ struct SettingsTests {
     arguments: [
       ("threshold", "1.5"), ("threshold", "-0.1"), ("threshold", "nan"), ("threshold", "half"),
       ("channels", "0"), ("channels", "left"), ("socket-mode", "0888"), ("socket-mode", "7777"),
-      ("socket-mode", "6"), ("socket-mode", "+60"), ("log-level", "loud"), ("rate", "999"),
-      ("rate", "384001"), ("rate", "16k"), ("encoding", "mp3"), ("pcm-channels", "0"),
-      ("jobs", "0"), ("jobs", "99999999999999999999"),
+      ("socket-mode", "6"), ("socket-mode", "+60"), ("log-level", "loud"), ("log-format", "xml"),
+      ("rate", "999"), ("rate", "384001"), ("rate", "16k"), ("encoding", "mp3"),
+      ("pcm-channels", "0"),
+      ("jobs", "0"), ("jobs", "99999999999999999999"), ("capture-before", "0"),
+      ("capture-before", "60.1"), ("capture-before", "nan"),
+      ("capture-after", "-1"), ("capture-after", "2s"), ("capture-most-clips", "0"),
+      ("capture-most-clips", "100001"), ("capture-most-bytes", "999999"),
+      ("capture-most-bytes", "1MBit"), ("capture-most-bytes", "GB"), ("capture-most-bytes", "-1GB"),
+      ("capture-most-bytes", "1e9"), ("capture-most-bytes", "1001TB"),
+      ("capture-most-bytes", "1.2.3GB"),
       ("socket", "/" + String(repeating: "s", count: 107)),
     ])
   func refused(name: String, value: String) throws {
@@ -109,6 +161,74 @@ struct SettingsTests {
     let file = try SettingsFile("# first\n\(name): \(value)\n", path: "attnd.yaml")
     let line = message { _ = try Settings.resolve(environment: [:], file: file) }
     #expect(line?.hasPrefix("config attnd.yaml: line 2: \(name) is '\(value)', expected ") == true)
+  }
+
+  @Test("The daemon may be reached in several places: a list in the file, words in the environment")
+  func sockets() throws {
+    let expected: [SocketAddress] = [.unix(path: "/a"), .tcp(host: "::1", port: 10_400)]
+    let block = try SettingsFile("socket:\n  - /a\n  - tcp://[::1]:10400\n", path: "f")
+    #expect(try Settings.resolve(environment: [:], file: block).sockets == expected)
+    let flow = try SettingsFile("socket: [/a, 'tcp://[::1]:10400']", path: "f")
+    #expect(try Settings.resolve(environment: [:], file: flow).sockets == expected)
+    let words = try Settings.resolve(environment: ["ATTND_SOCKET": " /a  tcp://[::1]:10400 "])
+    #expect(try words.sockets == expected)
+    let one = try Settings.resolve(flags: ["socket": "/a b"], environment: [:])
+    #expect(try one.sockets == [.unix(path: "/a b")])
+    #expect(message { _ = try SettingsFile("socket: []", path: "f") } != nil)
+    #expect(message { _ = try SettingsFile("device: [a, b]", path: "f") } != nil)
+    #expect(message { _ = try SettingsFile("socket:\n  - a: b\n", path: "f") } != nil)
+  }
+
+  @Test("Switches are on or off, wherever they stand")
+  func switches() throws {
+    let strict = try Settings.resolve(environment: [:])
+    #expect(!strict.access.nativeOverTCP && !strict.access.allowsRemote)
+    #expect(!strict.access.controlsOverTCP && strict.access.controlGroup == nil)
+    let file = try SettingsFile("native-tcp: yes\ncontrol-tcp: true\nallow-remote: on", path: "f")
+    let open = try Settings.resolve(flags: ["control-tcp": "false"], environment: [:], file: file)
+    #expect(open.access.nativeOverTCP && open.access.allowsRemote && !open.access.controlsOverTCP)
+    #expect(
+      message { _ = try Settings.resolve(flags: ["allow-remote": "1"], environment: [:]) } != nil)
+  }
+
+  @Test("Sound is the device's, unless there is to be none")
+  func noDevice() throws {
+    func source(_ flags: [String: String]) throws -> Settings.Source {
+      try Settings.resolve(flags: flags, environment: [:]).source
+    }
+    func device(_ name: String) -> DeviceChoice { DeviceChoice(device: name) }
+    #expect(try source([:]) == .devices([device("default")]))
+    #expect(try source(["device": "none"]) == .none)
+    #expect(try source(["socket": "stdio://"]) == .none)
+    #expect(
+      try source(["socket": "stdio://", "device": "default"]) == .devices([device("default")]))
+    #expect(try source(["socket": "stdio://\n/a"]) == .devices([device("default")]))
+  }
+
+  @Test("Several devices are several streams, each with a name of its own")
+  func streams() throws {
+    func source(_ flags: [String: String]) throws -> Settings.Source {
+      try Settings.resolve(flags: flags, environment: [:]).source
+    }
+    let kitchen = try #require(DeviceChoice("kitchen=plughw:CARD=Mic,DEV=0"))
+    #expect(kitchen.name == "kitchen" && kitchen.device == "plughw:CARD=Mic,DEV=0")
+    #expect(kitchen.channels == nil)
+    let door = try #require(DeviceChoice("door=hw:2@mix"))
+    #expect(door.device == "hw:2" && door.channels == .mix)
+    let both = "kitchen=plughw:CARD=Mic,DEV=0\ndoor=hw:2@mix"
+    #expect(try source(["stream": both]) == .devices([kitchen, door]))
+    #expect(
+      try source(["stream": both, "device": "hw:0"])
+        == .devices([DeviceChoice(device: "hw:0"), kitchen, door]))
+    let file = try SettingsFile("stream: ['door=hw:2@mix']", path: "f")
+    #expect(try Settings.resolve(environment: [:], file: file).source == .devices([door]))
+    for wrong in ["hw:CARD=Mic", "=a", "a=", "self=a", "A=a", "a=b@0", "a=b@x", "a=b\na=c", ""] {
+      #expect(
+        message { _ = try Settings.resolve(flags: ["stream": wrong], environment: [:]) } != nil
+          || wrong.isEmpty, "\(wrong)")
+    }
+    #expect(message { _ = try source(["stream": both, "device": "none"]) } != nil)
+    #expect(message { _ = try source(["stream": "mic=a", "device": "b"]) } != nil)
   }
 
   @Test("What was typed wrong ends with 64, what is configured wrong with 78")

@@ -6,9 +6,8 @@
 #     Tests/interop/microphone.sh --check [CLIP]  arecord listens; proves the microphone itself
 #
 # Ends with 0 when the words of the clip were heard. Everything it starts and writes is gone when it
-# ends; it touches no other sound server and no configuration of the user's.
-# Needs pulseaudio, pactl and paplay, and ALSA's pulse plugin (Debian: pulseaudio,
-# pulseaudio-utils, libasound2-plugins).
+# ends; it touches no other sound server and no configuration of the user's. pulse.bash says what it
+# needs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 listener=${1:?usage: $0 ATTND|--check [CLIP]}
@@ -40,38 +39,10 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# The server: one sink that nobody hears. norewinds=1: without it the monitor is two seconds late.
-export HOME=$room XDG_RUNTIME_DIR=$room PULSE_RUNTIME_PATH=$room/pulse
-export PULSE_SERVER=unix:$room/native
-unset PULSE_COOKIE PULSE_SINK PULSE_SOURCE
-cat > "$room/server.pa" << END
-load-module module-native-protocol-unix socket=$room/native auth-anonymous=1
-load-module module-null-sink sink_name=mic rate=16000 channels=1 format=s16le norewinds=1
-set-default-source mic.monitor
-END
-pulseaudio -n -F "$room/server.pa" --daemonize=no --exit-idle-time=-1 --use-pid-file=no \
-  --log-target=file:"$room/server.log" &
-started+=($!)
-for _ in $(seq 100); do
-  pactl info > /dev/null 2>&1 && break
-  sleep 0.1
-done
-if ! pactl info > /dev/null 2>&1; then
-  echo "microphone.sh: PulseAudio does not start:" >&2
-  cat "$room/server.log" >&2
-  exit 1
-fi
-
-# The device: ALSA's own configuration, and one PCM on the monitor.
-cat > "$room/asound.conf" << END
-</usr/share/alsa/alsa.conf>
-pcm.livemic {
-  type pulse
-  server "unix:$room/native"
-  device "mic.monitor"
-}
-END
-export ALSA_CONFIG_PATH=$room/asound.conf
+# shellcheck source=Tests/interop/pulse.bash
+. "$here/pulse.bash"
+start_pulse
+started+=("$pulse")
 
 if [ "$listener" = --check ]; then
   arecord -q -D livemic -f S16_LE -r 16000 -c 1 -d 4 -t raw "$room/heard.raw" &
