@@ -32,9 +32,12 @@ package enum FLACFile {
     return try withExtendedLifetime(file) { () throws(AudioInputError) -> [UInt8] in
       var callbacks = GrowingFile.callbacks
       let context = Unmanaged.passUnretained(file).toOpaque()
-      guard let handle = sf_open_virtual(&callbacks, Int32(SFM_WRITE), &description, context)
-      else {
-        throw .notEncoded(name: name, reason: String(cString: sf_strerror(nil)))
+      let handle: OpaquePointer
+      switch SoundOpening.attempt({
+        sf_open_virtual(&callbacks, Int32(SFM_WRITE), &description, context)
+      }) {
+      case .success(let opened): handle = opened
+      case .failure(let reason): throw .notEncoded(name: name, reason: reason.description)
       }
       let isWhole = write(samples, to: handle)
       let reason = String(cString: sf_strerror(handle))

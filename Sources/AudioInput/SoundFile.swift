@@ -105,10 +105,14 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
     }
     var description = SF_INFO()
     var callbacks = MemoryFile.callbacks
-    let handle = sf_open_virtual(&callbacks, Int32(SFM_READ), &description, memory)
-    guard let handle else {
+    let handle: OpaquePointer
+    switch SoundOpening.attempt({
+      sf_open_virtual(&callbacks, Int32(SFM_READ), &description, memory)
+    }) {
+    case .success(let opened): handle = opened
+    case .failure(let reason):
       MemoryFile.free(memory)
-      throw .notSound(name: name, reason: String(cString: sf_strerror(nil)))
+      throw .notSound(name: name, reason: reason.description)
     }
     try self.init(
       handle: handle, description: description, memory: memory, missing: missing, name: name,
@@ -144,10 +148,18 @@ public final class SoundFile: AudioSource, @unchecked Sendable {
         pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset)) == buffer.count
       }
     }
+    // A pipe may have nothing in it for as long as it likes; only its own reader waits for it.
+    var arrival = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while poll(&arrival, 1, -1) < 0, errno == EINTR {}
     var description = SF_INFO()
-    guard let handle = sf_open_fd(descriptor, Int32(SFM_READ), &description, 1) else {
+    let handle: OpaquePointer
+    switch SoundOpening.attempt({
+      sf_open_fd(descriptor, Int32(SFM_READ), &description, 1)
+    }) {
+    case .success(let opened): handle = opened
+    case .failure(let reason):
       // libsndfile has closed the descriptor.
-      throw .notSound(name: path, reason: String(cString: sf_strerror(nil)))
+      throw .notSound(name: path, reason: reason.description)
     }
     try self.init(
       handle: handle, description: description, memory: nil, missing: missing, name: path,

@@ -99,7 +99,10 @@ final class Scratch: Sendable {
     description.format = Int32(format)
     guard sf_format_check(&description) != 0 else { return nil }
     let path = path(name)
-    guard let handle = sf_open(path, Int32(SFM_WRITE), &description) else { return nil }
+    guard
+      let handle = try? SoundOpening.attempt({ sf_open(path, Int32(SFM_WRITE), &description) })
+        .get()
+    else { return nil }
     defer { sf_close(handle) }
     // In pieces: libsndfile's Vorbis encoder takes a whole write onto the stack.
     for start in stride(from: 0, to: samples.count, by: 1024 * channels) {

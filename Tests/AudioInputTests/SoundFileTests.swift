@@ -251,6 +251,52 @@ struct FormatCase: CustomTestStringConvertible {
     #expect(!line.contains("\n"))
   }
 
+  @Test("what is text, while other threads open what is sound")
+  func textAmongSound() async throws {
+    let notes = scratch.write("These are notes, not a recording.\n".utf8, to: "notes.wav")
+    let sound = try #require(
+      scratch.writeSound(
+        [0.1, 0.2], SF_FORMAT_WAV | SF_FORMAT_PCM_16, rate: 16000, to: "sound.wav"))
+    let alone = try #require(message(notes))
+    let others = await withTaskGroup(of: Set<String>.self) { group in
+      for index in 0..<4 {
+        group.addTask {
+          var seen: Set<String> = []
+          for _ in 0..<5_000 {
+            // Two threads open sound, two what is none.
+            if let line = message(index < 2 ? sound : notes) { seen.insert(line) }
+          }
+          return seen
+        }
+      }
+      return await group.reduce(into: Set<String>()) { $0.formUnion($1) }
+    }
+    #expect(others == [alone])
+  }
+
+  @Test("a pipe without a writer's word keeps nobody else from opening")
+  func silentPipe() async throws {
+    let pipe = scratch.path("pipe.wav")
+    try #require(mkfifo(pipe, 0o600) == 0)
+    let sound = try #require(
+      scratch.writeSound(
+        [0.1, 0.2], SF_FORMAT_WAV | SF_FORMAT_PCM_16, rate: 16000, to: "sound.wav"))
+    async let fromPipe = message(pipe)
+    // It can be opened for writing as soon as the reader has it open; then it is given time to wait.
+    var writer: Int32 = -1
+    while writer < 0 {
+      try await Task.sleep(for: .milliseconds(10))
+      writer = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+      try #require(writer >= 0 || errno == ENXIO)
+    }
+    try await Task.sleep(for: .milliseconds(50))
+    #expect(message(sound) == nil)
+    write(writer, "nothing that is sound", 21)
+    close(writer)
+    let line = try #require(await fromPipe)
+    #expect(line.hasPrefix("\(pipe): not a sound file that can be read: "))
+  }
+
   @Test("a WAV cut in the middle, behind its last sample", arguments: [1, 100, 9999])
   func cutWave(missing: Int) throws {
     let path = try #require(

@@ -27,8 +27,10 @@ func convert(_ path: String, to target: String) throws {
   case "ogg": information.format = Int32(SF_FORMAT_OGG | SF_FORMAT_VORBIS)
   default: information.format = Int32(SF_FORMAT_WAV | encoding)
   }
-  guard let file = sf_open(target, Int32(SFM_WRITE), &information) else {
-    throw GoldenError(target, String(cString: sf_strerror(nil)))
+  let file: OpaquePointer
+  switch SoundOpening.attempt({ sf_open(target, Int32(SFM_WRITE), &information) }) {
+  case .success(let opened): file = opened
+  case .failure(let reason): throw GoldenError(target, reason.description)
   }
   defer { sf_close(file) }
   guard sf_writef_float(file, interleaved, sf_count_t(count)) == sf_count_t(count) else {
