@@ -50,8 +50,9 @@ package struct CaptureBacklog: Sendable {
 
 /// A PCM of ALSA's.
 ///
-/// In: a name ("default", "hw:1,0", one of .asoundrc). The card keeps its native rate: ALSA's own
-/// resampler is switched off, libsoxr does better. Closed with the object.
+/// In: a name ("default", "hw:1,0", one of .asoundrc). The card keeps its native rate, encoding and
+/// channels, which are converted here: libsoxr resamples better than ALSA's plugins do, and they would
+/// make 16 bits of whatever there is. Closed with the object.
 final class ALSACard: CaptureCard, @unchecked Sendable {
   // Unchecked: opened by who makes it, then called by the capture thread only.
 
@@ -73,7 +74,7 @@ final class ALSACard: CaptureCard, @unchecked Sendable {
     name: String, modelRate: Int, channels selection: ChannelSelection
   ) throws(AudioInputError) {
     attnd_alsa_listen()
-    let pcm = try Self.open(name)
+    let pcm = try Self.openWithKnownEncoding(name)
     var settled = false
     defer { if !settled { snd_pcm_close(pcm) } }
     let setup = try CaptureSetup(
@@ -124,10 +125,25 @@ final class ALSACard: CaptureCard, @unchecked Sendable {
 
   func reason(_ status: Int32) -> String { Self.explanation(alsaReason(status)) }
 
+  /// Opens the handle so that ALSA's plugins convert nothing, or else so that they convert what has no
+  /// encoding that is known here, such as a telephone card's mu-law.
+  private static func openWithKnownEncoding(
+    _ name: String
+  ) throws(AudioInputError) -> OpaquePointer {
+    let native = try open(name, SND_PCM_NO_AUTO_FORMAT | SND_PCM_NO_AUTO_CHANNELS)
+    if CaptureOffer.hasKnownEncoding(native) { return native }
+    // Closed first: most cards can be opened only once.
+    snd_pcm_close(native)
+    return try open(name, 0)
+  }
+
   /// Opens the handle, without waiting for a device in use.
-  private static func open(_ name: String) throws(AudioInputError) -> OpaquePointer {
+  private static func open(
+    _ name: String, _ conversions: Int32
+  ) throws(AudioInputError) -> OpaquePointer {
     var pcm: OpaquePointer?
-    let status = snd_pcm_open(&pcm, name, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK)
+    let status = snd_pcm_open(
+      &pcm, name, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK | conversions)
     if status >= 0, let pcm { return pcm }
     switch status {
     case -ENOENT, -ENODEV, -ENXIO:

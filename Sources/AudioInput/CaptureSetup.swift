@@ -33,6 +33,18 @@ public struct CaptureOffer: Hashable, Sendable, CustomStringConvertible {
       + (formats.isEmpty ? "no format known here" : formats)
   }
 
+  /// Whether an open device has one of our encodings.
+  ///
+  /// - Parameter pcm: The device.
+  /// - Returns: True, too, where it can't be asked: whatever comes next says why.
+  static func hasKnownEncoding(_ pcm: OpaquePointer) -> Bool {
+    var allocated: OpaquePointer?
+    guard snd_pcm_hw_params_malloc(&allocated) == 0, let parameters = allocated else { return true }
+    defer { snd_pcm_hw_params_free(parameters) }
+    guard snd_pcm_hw_params_any(pcm, parameters) >= 0 else { return true }
+    return !CaptureOffer(of: pcm, parameters: parameters).encodings.isEmpty
+  }
+
   /// Asks an open device.
   init(of pcm: OpaquePointer, parameters: OpaquePointer) {
     var low: UInt32 = 0
