@@ -5,12 +5,13 @@
     activation.py describe PORT      what a port answers a Wyoming client
 """
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+
+from wire import read
 
 FIRST = 3  # SD_LISTEN_FDS_START
 
@@ -19,18 +20,11 @@ def fail(text):
     sys.exit(f"activation.py: {text}")
 
 
-def read_event(stream):
-    header = json.loads(stream.readline())
-    data = stream.read(header.get("data_length", 0))
-    stream.read(header.get("payload_length") or 0)
-    return header["type"], json.loads(data) if data else header.get("data", {})
-
-
 def hello(path):
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(60)
         client.connect(path)
-        kind, data = read_event(client.makefile("rb"))
+        kind, data = read(client.makefile("rb"))
     if kind != "hello":
         fail(f"{path} greets with {kind}")
     return data
@@ -41,7 +35,7 @@ def describe(port, family=socket.AF_INET, host="127.0.0.1"):
         client.settimeout(60)
         client.connect((host, port))
         client.sendall(b'{"type": "describe"}\n')
-        kind, data = read_event(client.makefile("rb"))
+        kind, data = read(client.makefile("rb"))
     if kind != "info":
         fail(f"port {port} answers describe with {kind}")
     return data
@@ -115,7 +109,7 @@ def served(attnd, room):
     # The sockets that it names by itself aren't touched.
     own = os.path.join(room, "own.sock")
     process = start_ready(attnd, room, [unix, tcp], ["--device", "none", "--socket", own])
-    if read_event(early.makefile("rb"))[0] != "hello":
+    if read(early.makefile("rb"))[0] != "hello":
         fail("who came before the daemon isn't greeted")
     early.close()
     run = hello(path)["run"]
@@ -133,7 +127,7 @@ def served(attnd, room):
     waiting.settimeout(60)
     waiting.connect(path)
     process = start_ready(attnd, room, [unix, tcp], ["--device", "none"])
-    kind, data = read_event(waiting.makefile("rb"))
+    kind, data = read(waiting.makefile("rb"))
     if kind != "hello" or data["run"] == run:
         fail("who came between two daemons isn't greeted by the second")
     waiting.close()

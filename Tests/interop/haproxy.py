@@ -7,7 +7,6 @@ Twelve clients hold a session after the other. Then daemon A is drained: no sess
 left by all. A is taken in again and B is killed: only sessions that B had may be lost, and new ones must be
 served.
 """
-import json
 import os
 import signal
 import socket
@@ -16,40 +15,18 @@ import threading
 import time
 import wave
 
+import wire
+from wire import event
+
 port, admin, a_pid, a_path, b_pid, b_path, clip = (
     int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]), sys.argv[6], sys.argv[7])
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
 CLIENTS = 12
 
 
-def event(kind, data=None, payload=b""):
-    data = json.dumps(data).encode() if data else b""
-    return json.dumps({"type": kind, "data_length": len(data), "payload_length": len(payload)}).encode() + b"\n" + data + payload
-
-
-def read(stream):
-    line = stream.readline()
-    if not line:
-        raise ConnectionError("closed")
-    header = json.loads(line)
-    data = stream.read(header.get("data_length", 0))
-    stream.read(header.get("payload_length", 0))
-    return header["type"], json.loads(data) if data else {}
-
-
-def request(connection, stream, verb, **fields):
-    connection.sendall(event(verb, dict(fields, id=1)))
-    while True:
-        kind, data = read(stream)
-        if kind == f"{verb}-reply":
-            return data
-
-
 def status(path):
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
-        connection.connect(path)
-        return request(connection, connection.makefile("rb"), "status")
+    with wire.Peer(path, timeout=5) as peer:
+        return peer.ask("status")
 
 
 def fail(text):
@@ -68,17 +45,17 @@ def session():
     """A session of some tenths of a second; by whom it was served."""
     run = None
     try:
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            connection.settimeout(5)
-            stream = connection.makefile("rb")
-            run = request(connection, stream, "status")["run"]
-            connection.sendall(event("detect", {"names": ["alexa"]}) + event("audio-start", FORMAT))
+        with wire.Peer(("127.0.0.1", port), timeout=5) as peer:
+            run = peer.ask("status")["run"]
+            peer.socket.sendall(event("detect", {"names": ["alexa"]}) + event("audio-start", FORMAT))
             for start in range(0, len(pcm), 8000):
-                connection.sendall(event("audio-chunk", FORMAT, pcm[start:start + 8000]))
+                peer.socket.sendall(event("audio-chunk", FORMAT, pcm[start:start + 8000]))
                 time.sleep(0.02)
-            kind, data = read(stream)
-            if (kind, data.get("name")) != ("detection", "alexa"):
-                fail(f"{kind} {data} in place of a detection")
+            found = peer.read()
+            if found is None:
+                raise ConnectionError("closed before the detection")
+            if (found[0], found[1].get("name")) != ("detection", "alexa"):
+                fail(f"{found} in place of a detection")
         with lock:
             served.append((time.monotonic(), run))
     except OSError:

@@ -7,46 +7,17 @@ Every kind of bad behaviour runs against a daemon that plays noise; beside it on
 attention frames all the time. The daemon must answer as Docs/protocol.md says, close what can't go on, take no
 more memory than its bounds allow, and keep the other client waiting for no longer than a second.
 """
-import json
 import socket
 import sys
 import threading
 import time
 
+import wire
+from wire import event
+
 path, is_long = sys.argv[1], "--long" in sys.argv
 HEADER_LIMIT, DEPTH = 65536, 16
 MEMORY_ROOM = 96 << 20  # 20 readers that don't read have 4 MiB each at most
-
-
-def event(kind, data=None, payload=b"", **header):
-    data = json.dumps(data).encode() if data is not None else b""
-    head = {"type": kind, "data_length": len(data), "payload_length": len(payload), **header}
-    return json.dumps(head).encode() + b"\n" + data + payload
-
-
-class Peer:
-    def __init__(self, receive_buffer=None):
-        self.socket = socket.socket(socket.AF_UNIX)
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(20)
-        self.socket.connect(path)
-        self.stream = self.socket.makefile("rb")
-
-    def read(self):
-        line = self.stream.readline()
-        if not line:
-            return None
-        header = json.loads(line)
-        data = self.stream.read(header.get("data_length", 0))
-        self.stream.read(header.get("payload_length", 0))
-        return header["type"], json.loads(data) if data else {}
-
-    def until(self, *kinds):
-        while True:
-            found = self.read()
-            if found is None or found[0] in kinds:
-                return found
 
 
 def fail(text):
@@ -59,7 +30,7 @@ class Bystander(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.slowest, self.pings, self.frames, self.holes, self.stopping = 0, 0, 0, 0, False
-        self.peer = Peer()
+        self.peer = wire.Peer(path)
         self.peer.socket.sendall(event("subscribe", {"events": ["attention"]}))
 
     def run(self):
@@ -78,14 +49,13 @@ class Bystander(threading.Thread):
 
 
 def status():
-    peer = Peer()
-    peer.socket.sendall(event("status", {"id": 1}))
-    return peer.until("status-reply")[1]
+    with wire.Peer(path) as peer:
+        return peer.ask("status")
 
 
 def expect_end(name, code, data):
     """Sends bytes that end the connection with an error of a code."""
-    peer = Peer()
+    peer = wire.Peer(path)
     try:
         peer.socket.sendall(data)
     except OSError:
@@ -99,7 +69,7 @@ def expect_end(name, code, data):
 
 def endless_header():
     """A gigabyte and more without a newline: it is discarded for two seconds, so that the error can be read, no longer."""
-    peer = Peer()
+    peer = wire.Peer(path)
     block, began, taken = b'{"type":"' + b"x" * 65536, time.monotonic(), 0
     try:
         while time.monotonic() - began < 10:
@@ -146,17 +116,17 @@ for name, code, data in ends:
     expect_end(name, code, data)
 
 # Torn conversations, everything that is unknown, and whole kinds of nonsense that are no error.
-peer = Peer()
+peer = wire.Peer(path)
 for number in range(1000):
     peer.socket.sendall(event(f"unknown-{number}", {"a": [number]}, bytes(100)))
 peer.socket.sendall(event("ping", {"text": "after"}))
 if peer.until("pong", "error") != ("pong", {"text": "after"}):
     fail("unknown events are passed over")
 for cut in range(1, 60, 7):
-    Peer().socket.sendall(event("audio-chunk", audio, bytes(64))[:cut])
+    wire.Peer(path).socket.sendall(event("audio-chunk", audio, bytes(64))[:cut])
 
 # Readers that don't read, with as much as can be had; one that is half closed.
-stuck = [Peer(4096) for _ in range(20)]
+stuck = [wire.Peer(path, 4096) for _ in range(20)]
 for number, peer in enumerate(stuck):
     peer.socket.sendall(event("subscribe", {"events": ["attention"], "weights": "json", "spectrum": "json"}))
     if number % 2:
@@ -168,7 +138,7 @@ if after["memory"] > before + MEMORY_ROOM:
     fail(f"memory was {before >> 20} MiB, is {after['memory'] >> 20} MiB")
 
 if is_long:
-    slow = Peer()
+    slow = wire.Peer(path)
     began = time.monotonic()
     for byte in event("ping", {"text": "a byte a second"}):
         try:

@@ -8,37 +8,25 @@ audio-stop; on the detection it is closed at once, by FIN or by RST, with chunks
 sessions in between only ask for info, which must come within a second. At the end the daemon must have as many
 descriptors and threads as after the first hundred, and not more memory than a few megabytes above.
 """
-import json
-import os
 import socket
 import struct
 import sys
 import time
 import wave
 
+import wire
+from wire import event
+
 pid, host, port, clip, sessions = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
 WARM_UP = 100
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
 
 
-def event(kind, data=None, payload=b""):
-    data = json.dumps(data).encode() if data else b""
-    header = {"type": kind}
-    if data:
-        header["data_length"] = len(data)
-    if payload:
-        header["payload_length"] = len(payload)
-    return json.dumps(header).encode() + b"\n" + data + payload
-
-
 def read(stream):
-    line = stream.readline()
-    if not line:
+    found = wire.read(stream)
+    if found is None:
         sys.exit("sessions.py: the daemon closed a session")
-    header = json.loads(line)
-    data = stream.read(header.get("data_length", 0))
-    stream.read(header.get("payload_length", 0))
-    return header["type"], json.loads(data) if data else {}
+    return found
 
 
 with wave.open(clip) as file:
@@ -72,30 +60,23 @@ def session(number):
         return 0
 
 
-def state():
-    """Descriptors, threads, resident kilobytes; once nobody is connected any more."""
-    deadline = time.monotonic() + 5
-    while True:
-        files = len(os.listdir(f"/proc/{pid}/fd"))
-        threads = len(os.listdir(f"/proc/{pid}/task"))
-        with open(f"/proc/{pid}/status") as status:
-            resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-        if not state.files or files <= state.files or time.monotonic() > deadline:
-            return files, threads, resident
-        time.sleep(0.05)
+def state(least=None):
+    """What the process holds; once nobody is connected any more."""
+    wire.wait_for(5, lambda: least is None or wire.Resources.of(pid).descriptors <= least)
+    return wire.Resources.of(pid)
 
 
-state.files = 0
 for number in range(WARM_UP):
     session(number)
 time.sleep(0.2)
 before = state()
-state.files = before[0]
 slowest = 0
 for number in range(WARM_UP, WARM_UP + sessions):
     slowest = max(slowest, session(number))
-after = state()
-if after[0] > before[0] or after[1] > before[1] or after[2] > before[2] + 4096:
-    sys.exit(f"sessions.py: descriptors, threads, kB were {before} after {WARM_UP} sessions, are {after} after {sessions} more")
-print(f"sessions.sh: {sessions} sessions as Home Assistant's, info within {1000 * slowest:.0f} ms; descriptors {before[0]} -> "
-      f"{after[0]}, threads {before[1]} -> {after[1]}, memory {before[2]} -> {after[2]} kB")
+after = state(before.descriptors)
+if (after.descriptors > before.descriptors or after.threads > before.threads
+        or after.kilobytes > before.kilobytes + 4096):
+    sys.exit(f"sessions.py: {before} after {WARM_UP} sessions, {after} after {sessions} more")
+print(f"sessions.sh: {sessions} sessions as Home Assistant's, info within {1000 * slowest:.0f} ms; "
+      f"descriptors {before.descriptors} -> {after.descriptors}, threads {before.threads} -> {after.threads}, "
+      f"memory {before.kilobytes} -> {after.kilobytes} kB")

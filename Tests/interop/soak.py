@@ -6,20 +6,13 @@
 The daemon hears a clip again and again. Of each hour: mean and standard deviation of every keyword's posterior,
 detections of each keyword, memory, descriptors and threads of the process.
 """
-import json
-import os
-import pathlib
-import socket
 import sys
 import time
 
+from wire import Peer, Resources
+
 path, process, hours = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 HOUR = 3_600
-
-
-def resources():
-    status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]), len(os.listdir(f"/proc/{process}/fd")), int(status["Threads"])
 
 
 def fail(text):
@@ -43,23 +36,18 @@ class Hour:
 
 
 def main():
-    peer = socket.socket(socket.AF_UNIX)
-    peer.connect(path)
-    stream = peer.makefile("rb")
+    peer = Peer(path, timeout=60)
     # An odd number: over many rounds of the clip every place of it is looked at.
-    data = json.dumps({"id": 1, "events": ["attention", "detection"], "every": 7}).encode()
-    peer.sendall(json.dumps({"type": "subscribe", "data_length": len(data)}).encode() + b"\n" + data)
+    peer.send("subscribe", {"id": 1, "events": ["attention", "detection"], "every": 7})
     began, found, usage, newest = time.monotonic(), [Hour() for _ in range(hours)], {}, 0
     while True:
-        line = stream.readline()
-        if not line:
+        next_event = peer.read()
+        if next_event is None:
             fail(f"the daemon ended after {newest / HOUR:.2f} hours")
-        header = json.loads(line)
-        data = json.loads(stream.read(header.get("data_length", 0)) or b"{}")
-        stream.read(header.get("payload_length", 0))
-        if header["type"] not in ("attention", "detection"):
+        kind, data = next_event
+        if kind not in ("attention", "detection"):
             continue
-        if header["type"] == "attention":
+        if kind == "attention":
             if data["time"] < newest:
                 fail(f"stream time ran back from {newest} to {data['time']}")
             newest = data["time"]
@@ -69,13 +57,13 @@ def main():
             continue
         if hour >= hours:
             break
-        if header["type"] == "detection":
+        if kind == "detection":
             found[hour].detections[data["name"]] = found[hour].detections.get(data["name"], 0) + 1
         else:
             found[hour].take(data["posteriors"])
             minute = int(newest // 60)
             if minute and minute % 10 == 0:
-                usage.setdefault(minute, resources())
+                usage.setdefault(minute, Resources.of(process))
     took = time.monotonic() - began
 
     first = found[0].statistics()
@@ -93,11 +81,12 @@ def main():
     # The first minutes take what is taken once.
     start, end = min(usage), max(usage)
     before, after = usage[start], usage[end]
-    if after[0] > before[0] + 1_024 or after[1] > before[1] or after[2] > before[2]:
-        fail(f"memory (kB), descriptors, threads were {before} after {start} min, are {after} after {end} min")
+    if (after.kilobytes > before.kilobytes + 1_024 or after.descriptors > before.descriptors
+            or after.threads > before.threads):
+        fail(f"{before} after {start} min, {after} after {end} min")
     print(f"soak.sh: {hours} hours of stream time in {took:.0f} s: posteriors of all hours alike within {most:.4f}, "
           f"{sum(found[0].detections.values())} to {sum(found[-1].detections.values())} detections an hour, "
-          f"memory {before[0]} -> {after[0]} kB")
+          f"memory {before.kilobytes} -> {after.kilobytes} kB")
 
 
 main()
