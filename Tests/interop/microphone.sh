@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# A live microphone without hardware: plays a clip into a null sink of a PulseAudio server of its
-# own, and lets attnd listen to that sink's monitor through ALSA.
+# A live microphone without hardware: plays recordings into a null sink of a PulseAudio server of its
+# own, and lets attnd listen to that sink's monitor through ALSA, MINUTES long (2 unless told).
 #
-#     Tests/interop/microphone.sh ATTND [CLIP]    attnd listens; prints what was heard
+#     Tests/interop/microphone.sh ATTND           attnd listens; compared with attnd batch
 #     Tests/interop/microphone.sh --check [CLIP]  arecord listens; proves the microphone itself
 #
-# Ends with 0 when the words of the clip were heard. Everything it starts and writes is gone when it
-# ends; it touches no other sound server and no configuration of the user's. pulse.bash says what it
-# needs.
+# microphone.py says what is played and compared. Everything it starts and writes is gone when it ends;
+# it touches no other sound server and no configuration of the user's. pulse.bash says what it needs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 listener=${1:?usage: $0 ATTND|--check [CLIP]}
@@ -21,8 +20,8 @@ for program in "${needed[@]}"; do
   echo "skipped: no $program (microphone.sh)"
   exit 0
 done
-if [ "$listener" != --check ] && ! "$python" -c 'import wyoming' 2> /dev/null; then
-  echo "skipped: no Python package wyoming (microphone.sh)"
+if [ "$listener" != --check ] && ! "$python" -c 'import numpy, soundfile' 2> /dev/null; then
+  echo "skipped: no Python packages numpy, soundfile (microphone.sh)"
   exit 0
 fi
 
@@ -62,30 +61,4 @@ END
   exit
 fi
 
-"$listener" run --device livemic --socket "$room/attnd.sock" --log-level error &
-attnd=$!
-started+=("$attnd")
-for _ in $(seq 100); do
-  [ -S "$room/attnd.sock" ] && break
-  kill -0 "$attnd" 2> /dev/null || { echo "microphone.sh: attnd ended before it listened" >&2; exit 1; }
-  sleep 0.1
-done
-# The clips take up to 15 s; the rest is for the last detection.
-"$python" "$here/subscribe.py" "$room/attnd.sock" --seconds 18 > "$room/detections.jsonl" &
-subscriber=$!
-started+=("$subscriber")
-paplay -d mic "$clip"
-wait "$subscriber"
-# The words are those of the file. Some may be lost: after a sound server the frames lie elsewhere, and
-# what stands at its threshold can fall on the other side. This is about the microphone, not the model.
-"$listener" batch "$clip" > "$room/batch.jsonl"
-"$python" - "$room/detections.jsonl" "$room/batch.jsonl" << 'END'
-import json, sys
-heard, filed = ([json.loads(line) for line in open(path)] for path in sys.argv[1:])
-heard = [event["name"] for event in heard]
-filed = [event["keyword"] for event in filed]
-strange = [name for name in heard if name not in filed]
-if strange or not heard or 2 * len(heard) < len(filed):
-    sys.exit(f"microphone.sh: the microphone heard {heard}, the file holds {filed}")
-print(f"microphone.sh: {', '.join(heard)} through a live microphone")
-END
+"$python" "$here/microphone.py" "$(realpath "$listener")" "$room" "$here/../Fixtures" "${MINUTES:-2}"
