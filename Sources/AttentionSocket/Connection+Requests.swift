@@ -67,9 +67,7 @@ extension Connection {
     case .status: offer(hub.status(for: self).encoded(id: id))
     case .set: try set(fields, id)
     case .inhibit: try inhibit(fields, id)
-    case .reload:
-      throw Refusal(
-        code: .notAvailable, text: "reload: this daemon can't; restart it instead", field: nil)
+    case .reload: try reload(fields, id)
     case .replay: try replay(fields, id)
     case .snapshot: try snapshot(fields, id)
     }
@@ -270,6 +268,33 @@ extension Connection {
         json.field("threshold", result.threshold)
         json.field("previous", result.previous)
       })
+  }
+
+  /// The answer comes when the new model listens, or is found wrong; the connection goes on meanwhile.
+  private func reload(_ fields: Fields, _ id: RequestID?) throws(Refusal) {
+    let target = try Refusal.reading("reload") { () throws(FieldError) in
+      let text = try fields.optionalString("what") ?? ReloadTarget.all.rawValue
+      guard let target = ReloadTarget(rawValue: text) else {
+        throw fields.wrong("what", "one of config, model, all")
+      }
+      return target
+    }
+    guard hub.canReload else {
+      throw Refusal(
+        code: .notAvailable, text: "reload: this daemon can't; restart it instead", field: nil)
+    }
+    hub.logger.info("\(peer.name) asks for a reload of \(target.rawValue)")
+    hub.reload(target).assumeIsolated().whenComplete { [self] outcome in
+      switch outcome {
+      case .success(let hasChanged):
+        offer(ReloadReply(model: hub.identity.model, hasChanged: hasChanged).encoded(id: id))
+      case .failure(let error):
+        hub.logger.warning("reload failed, nothing has changed: \(error)")
+        let why = Refusal(code: .reloadFailed, text: "reload: \(error)", field: nil)
+        refuse(why, verb: "reload", id: id)
+      }
+      write()
+    }
   }
 
   private func inhibit(_ fields: Fields, _ id: RequestID?) throws(Refusal) {

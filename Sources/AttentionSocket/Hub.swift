@@ -12,9 +12,12 @@ package final class Hub {
   let logger: Logger
   package let counters = ServerCounters()
   let doorbell: Doorbell
-  let identity: Hello
+  private(set) var identity: Hello
   private let attentionHeads: AttentionHeads
   private let clients: ClientAudioService?
+  private let reloading: (any Reloading)?
+  /// Done when nobody reads anew any more.
+  private var newestReload: EventLoopFuture<Void>
   private let clock: ServerClock
   private let kernels: String
   /// The daemon's own streams.
@@ -28,7 +31,7 @@ package final class Hub {
   /// The thresholds of what clients send, and of streams that nobody set apart.
   private(set) var thresholds: [Float]
   /// The wake-word service's description of itself: the same for all.
-  let info: ByteBuffer
+  private(set) var info: ByteBuffer
   private let began: NIODeadline
   private var whenEmpty: (() -> Void)?
 
@@ -45,13 +48,14 @@ package final class Hub {
   ///   - identity: What the server says of itself.
   ///   - attentionHeads: Whose attention the frames show.
   ///   - clients: Who hears what clients send; nil when nobody does.
+  ///   - reloading: Who takes in a new model; nil when nobody does.
   ///   - limits: Bounds on what clients can cost.
   ///   - clock: What time it is.
   ///   - kernels: The instruction set in use, for `status`.
   ///   - logger: For what the operator should know.
   package init(
     eventLoop: any EventLoop, identity: Hello, attentionHeads: AttentionHeads,
-    clients: ClientAudioService? = nil, limits: ServerLimits,
+    clients: ClientAudioService? = nil, reloading: (any Reloading)? = nil, limits: ServerLimits,
     clock: ServerClock = .system, kernels: String = "", logger: Logger
   ) {
     self.clock = clock
@@ -60,6 +64,8 @@ package final class Hub {
     self.identity = identity
     self.attentionHeads = attentionHeads
     self.clients = clients
+    self.reloading = reloading
+    newestReload = eventLoop.makeSucceededVoidFuture()
     self.limits = limits
     self.logger = logger
     let doorbell = Doorbell()
@@ -205,6 +211,41 @@ package final class Hub {
       feed.publisher.thresholds.set(threshold, of: keyword)
     }
     return (threshold, previous)
+  }
+
+  /// Whether a model can be replaced.
+  var canReload: Bool { reloading != nil }
+
+  /// Reads model or configuration anew, after those who asked before.
+  ///
+  /// - Parameter target: What to read.
+  /// - Returns: Whether anything has changed; fails with what is wrong with what was read.
+  func reload(_ target: ReloadTarget) -> EventLoopFuture<Bool> {
+    guard let reloading else { return eventLoop.makeSucceededFuture(false) }
+    let loop = eventLoop
+    let reloaded = newestReload.flatMap {
+      loop.makeFutureWithTask { try await reloading.reload(target) }
+    }.assumeIsolated().map { reloaded in
+      if let reloaded { self.take(reloaded) }
+      return reloaded != nil
+    }.nonisolated()
+    newestReload = reloaded.map { _ in }.recover { _ in }
+    return reloaded
+  }
+
+  /// Says from now on what is true of a new model; its thresholds replace those that were set.
+  ///
+  /// A connection that has sent audio keeps the model that it began with.
+  private func take(_ reloaded: Reloaded) {
+    identity.model = reloaded.model
+    identity.keywords = reloaded.keywords
+    thresholds = reloaded.keywords.map(\.threshold)
+    info = ServiceDescription(of: identity).encoded()
+    for feed in feeds {
+      for (index, threshold) in thresholds.enumerated() {
+        feed.publisher.thresholds.set(threshold, of: index)
+      }
+    }
   }
 
   /// Suppresses detections of a stream, and tells who listens to its state.

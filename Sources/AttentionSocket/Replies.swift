@@ -78,6 +78,14 @@ extension ThresholdReply {
 }
 
 extension ReloadReply {
+  func encoded(id: RequestID?) -> ByteBuffer {
+    EventEncoder.encode("reload-reply") { json in
+      json.field("id", id)
+      json.field("model") { model.write(to: &$0) }
+      json.field("changed", hasChanged)
+    }
+  }
+
   init(_ event: WireEvent) throws(FieldError) {
     let fields = Fields(event.fields)
     model = try ModelDescription(try fields.object("model"))

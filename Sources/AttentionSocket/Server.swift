@@ -84,12 +84,14 @@ public final class AttentionServer: Sendable {
   /// - Parameters:
   ///   - description: What the server says of itself.
   ///   - listening: Who hears what clients send; needed where a `clientStream` is described.
+  ///   - reloading: Who takes in a new model; nil where there is only the one.
   ///   - limits: Bounds on what clients can cost.
   ///   - policy: Who may do what.
   ///   - logger: For what the operator should know.
   public init(
     _ description: Description, listening: (any AudioListening)? = nil,
-    limits: ServerLimits = ServerLimits(), policy: ServerPolicy = ServerPolicy(), logger: Logger
+    reloading: (any Reloading)? = nil, limits: ServerLimits = ServerLimits(),
+    policy: ServerPolicy = ServerPolicy(), logger: Logger
   ) {
     description.check()
     precondition(
@@ -112,7 +114,8 @@ public final class AttentionServer: Sendable {
     let loop = group.next()
     let hub = Hub(
       eventLoop: loop, identity: identity, attentionHeads: description.attentionHeads,
-      clients: clients, limits: limits, kernels: description.kernels, logger: logger)
+      clients: clients, reloading: reloading, limits: limits, kernels: description.kernels,
+      logger: logger)
     publishers = hub.publishers
     counters = hub.counters
     doorbell = hub.doorbell
@@ -209,6 +212,16 @@ public final class AttentionServer: Sendable {
       guard case .initial = phase else { preconditionFailure("A server listens once.") }
       phase = .listening(listening)
     }
+  }
+
+  /// Reads model or configuration anew; clients can ask for the same.
+  ///
+  /// - Parameter target: What to read anew.
+  /// - Returns: Whether anything has changed.
+  /// - Throws: What is wrong with what was read; everything is as it was then.
+  public func reload(_ target: ReloadTarget) async throws -> Bool {
+    let hub = hub
+    return try await group.next().flatSubmit { hub.value.reload(target) }.get()
   }
 
   /// Waits until the peer at the standard streams has gone; for ever when nobody is served there.

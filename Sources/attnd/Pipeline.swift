@@ -62,6 +62,15 @@ package struct Pipeline: ~Copyable {
   /// Samples of the stream so far, the lost ones included.
   package var position: Int { rows.position }
 
+  /// Goes on where another one is: positions and numbers of frames follow its own, and nothing of what
+  /// it has heard is known here. Before anything is read.
+  ///
+  /// - Parameter other: The one whose place this takes.
+  package mutating func goOn(after other: borrowing Pipeline) {
+    rows.begin(at: other.position)
+    gauge.begin(with: other.gauge.frames)
+  }
+
   /// Changes from which smoothed posterior on a keyword is detected.
   ///
   /// - Parameters:

@@ -1,6 +1,7 @@
 import ArgumentParser
 import AttentionSocket
 import FoundationEssentials
+import Glibc
 import Logging
 import ModelFile
 import ServiceLifecycle
@@ -29,6 +30,11 @@ struct RunCommand: AsyncParsableCommand {
       A file is played at its own speed, as a microphone would (--pace fastest: as fast as it \
       goes). SIGTERM and SIGINT end it in order: what was heard is delivered, every client gets \
       'bye', the socket is removed, exit 0. The end of a file or pipe does the same.
+
+      SIGHUP reads the model and the configuration anew (on a terminal, whose end it is, it ends the \
+      daemon): what is new is checked first, each stream takes it between two hops, and if anything \
+      is wrong with it all stays as it is. So does a client's 'reload'. Threshold and model change; \
+      other settings need a restart, and the log says which of them have changed.
       """)
 
   enum Pace: String, CaseIterable, ExpressibleByArgument {
@@ -58,8 +64,7 @@ struct RunCommand: AsyncParsableCommand {
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
     let handed = try HandedSockets.take(environment: environment)
-    var settings = try listening.resolve(
-      source: source, socket: socket, mqtt: mqtt, clips: clips, jobs: jobs)
+    var settings = try resolved()
     if !handed.isEmpty { settings.take(handed) }
     let logger = settings.makeLogger()
     let model = try settings.loadModel()
@@ -69,14 +74,20 @@ struct RunCommand: AsyncParsableCommand {
     let policy = try settings.policy()
     let mqtt = try settings.mqtt.map { try MQTTService($0, sockets: addresses, logger: logger) }
     let inputs = try settings.openInputs(rate: model.sampleRate, pace: pace, loops: loop)
+    let clients = ClientListening(
+      model: model, threshold: settings.threshold, threads: settings.jobs,
+      clients: settings.connections, logger: logger)
+    let exchanges = inputs.map { _ in PipelineExchange(model) }
+    let reload = ModelReload(
+      .init(settings, model: model),
+      streams: zip(inputs, exchanges).map { .init(name: $0.name, kind: $0.kind, exchange: $1) },
+      clients: clients, settings: { try resolved() }, logger: logger)
     let server = AttentionServer(
       AttentionServer.Description(
         model: model, threshold: settings.threshold,
         streams: inputs.map { (name: $0.name, kind: $0.kind) }, hearsClients: true),
-      listening: ClientListening(
-        model: model, threshold: settings.threshold, threads: settings.jobs,
-        clients: settings.connections, logger: logger),
-      limits: settings.limits, policy: policy, logger: logger)
+      listening: clients, reloading: reload, limits: settings.limits, policy: policy, logger: logger
+    )
     // /run is emptied at every start of the machine; a service has its folder made by systemd.
     if settings.isSocketStandard, case .unix(let path) = addresses[0] { try makeFolder(of: path) }
     if handed.isEmpty {
@@ -97,7 +108,7 @@ struct RunCommand: AsyncParsableCommand {
         source: input.source(publisher, pulse, logger), model: model,
         threshold: settings.threshold, publisher: publisher, clips: clips,
         patience: input.kind == .file && pace == .fastest ? .waits : .none, pulse: pulse,
-        logger: logger)
+        exchange: exchanges[index], logger: logger)
     }
     try await ServiceGroup(
       configuration: .daemon(
@@ -105,8 +116,17 @@ struct RunCommand: AsyncParsableCommand {
         supervision: SupervisionService(
           streams: streams.map(\.pulse), server: server, environment: environment,
           logger: logger),
+        reload: isatty(STDERR_FILENO) == 0
+          ? ReloadService(
+            server: server, notifier: ServiceNotifier(environment: environment), logger: logger)
+          : nil,
         logger: logger)
     ).run()
+  }
+
+  private func resolved() throws -> Settings {
+    try listening.resolve(
+      source: source, socket: socket, mqtt: mqtt, clips: clips, jobs: jobs)
   }
 }
 
@@ -116,10 +136,12 @@ extension ServiceGroupConfiguration {
   /// They stop in reverse order: first the streams, so that the socket can deliver its end. The end
   /// of a stream is the end of the daemon; so is that of whoever talks over the standard streams.
   /// MQTT reads from the socket, so it is told to stop when the socket has said everything. The
-  /// service manager hears first that they do.
+  /// service manager hears first that they do. Without `reload`, on a terminal, SIGHUP says that the
+  /// terminal has gone, and ends the daemon as well.
   static func daemon(
     server: AttentionServer, streams: [StreamService], mqtt: MQTTService? = nil,
-    supervision: SupervisionService<SuspendingClock>? = nil, logger: Logger
+    supervision: SupervisionService<SuspendingClock>? = nil, reload: ReloadService? = nil,
+    logger: Logger
   ) -> ServiceGroupConfiguration {
     var services: [ServiceConfiguration] = [
       .init(
@@ -134,9 +156,10 @@ extension ServiceGroupConfiguration {
           failureTerminationBehavior: .gracefullyShutdownGroup))
     }
     if let supervision { services.append(.init(service: supervision)) }
+    if let reload { services.append(.init(service: reload)) }
     return ServiceGroupConfiguration(
       services: services,
-      gracefulShutdownSignals: [.sigterm, .sigint],
+      gracefulShutdownSignals: [.sigterm, .sigint] + (reload == nil ? [.sighup] : []),
       logger: logger)
   }
 }

@@ -56,6 +56,8 @@ package struct Settings: Sendable {
   package var logFormat: LogFormat
   /// Threads to work with.
   package var jobs: Int
+  /// What was said of each, by name, where anything was.
+  package var texts: [String: String]
 
   /// Who may do what over which kind of connection.
   package struct Access: Sendable, Equatable {
@@ -126,7 +128,8 @@ package struct Settings: Sendable {
       logLevel: try places.value(of: SettingsTable.logLevel) ?? .info,
       logFormat: try places.value(of: SettingsTable.logFormat) ?? .found(environment: environment),
       jobs: try places.value(of: SettingsTable.jobs)
-        ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+      texts: places.texts)
   }
 
   private static func source(
@@ -210,6 +213,15 @@ struct SettingPlaces {
       EnvironmentVariablesProvider(environmentVariables: environment),
       provider("file", file?.values ?? [:]),
     ]).scoped(to: ConfigKey(["attnd"]))
+  }
+
+  /// What the first place with a setting says of it, by name.
+  var texts: [String: String] {
+    var texts: [String: String] = [:]
+    for entry in SettingsTable.entries {
+      texts[entry.name] = reader.string(forKey: ConfigKey([entry.name]))
+    }
+    return texts
   }
 
   func value<Value>(of setting: Setting<Value>) throws(SettingsError) -> Value? {

@@ -225,8 +225,11 @@ extension Settings {
   func makeLogger() -> Logger { .attnd(level: logLevel, format: logFormat) }
 
   /// The model that the settings name, or the one that the program carries.
-  func loadModel() throws -> ModelFile {
-    guard let model else { return try ModelFile.embedded() }
-    return try ModelFile(path: model)
+  func loadModel() throws -> ModelFile { try Self.loadModel(at: model) }
+
+  /// The model of a file, or the one that the program carries.
+  static func loadModel(at path: String?) throws -> ModelFile {
+    guard let path else { return try ModelFile.embedded() }
+    return try ModelFile(path: path)
   }
 }

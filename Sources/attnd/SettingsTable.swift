@@ -33,6 +33,13 @@ package struct SettingEntry: Sendable {
   package var hasSeveral = false
   /// Whether it is either on or off, and its flag stands alone.
   package var isSwitch = false
+  /// Whether a running daemon takes it in at a reload.
+  package var isReloadable = false
+
+  /// What it is, what holds otherwise, and when it is read.
+  package var explanation: String {
+    "\(help) Default: \(standard)." + (isReloadable ? " Read again at a reload." : "")
+  }
 
   /// `ATTND_SOCKET_MODE` for `socket-mode`.
   package var environmentName: String {
@@ -48,7 +55,8 @@ package enum SettingsTable {
     entry: SettingEntry(
       name: "model", valueName: "path",
       help: "The model file, as Docs/model-file.md describes it.",
-      standard: "the model that the program carries", example: "/usr/share/attnd/other.safetensors"),
+      standard: "the model that the program carries", example: "/usr/share/attnd/other.safetensors",
+      isReloadable: true),
     expected: "a path", parse: text)
 
   package static let device = Setting(
@@ -168,7 +176,7 @@ package enum SettingsTable {
       name: "threshold", valueName: "score",
       help: "Score from which a keyword counts as heard, for all keywords alike: lower hears more, "
         + "wrongly too.",
-      standard: "the model's, for each keyword its own", example: "0.6"),
+      standard: "the model's, for each keyword its own", example: "0.6", isReloadable: true),
     expected: "a number from \(DetectorSettings.thresholdRange.lowerBound) to 1",
     parse: { text -> Float? in
       guard let number = Float(text), DetectorSettings.thresholdRange.contains(number) else {
@@ -234,6 +242,9 @@ package enum SettingsTable {
       latencyBudget.entry,
     ] + mqttEntries + captureEntries + [logLevel.entry, logFormat.entry, jobs.entry]
 
+  /// Names of those that a running daemon takes in at a reload.
+  package static var reloadable: [String] { entries.filter(\.isReloadable).map(\.name) }
+
   /// Config/attnd.yaml: every setting, commented out, with what is said about it.
   package static var file: String {
     let opening = """
@@ -245,7 +256,7 @@ package enum SettingsTable {
 
       """
     return entries.reduce(opening) { text, entry in
-      text + "\n" + comment(entry.help + " Default: " + entry.standard + ".")
+      text + "\n" + comment(entry.explanation)
         + "# \(entry.name): \(entry.example)\n"
     }
   }

@@ -141,6 +141,11 @@ package struct SoundRows: ~Copyable {
     return true
   }
 
+  /// The next sample, the first that is read, lies at a place in the stream.
+  ///
+  /// - Parameter position: Samples before it.
+  package mutating func begin(at position: Int) { course.begin(at: position) }
+
   /// Forgets everything: the next sample is the first of a new stream.
   package mutating func reset() {
     extractor.reset()
@@ -173,7 +178,7 @@ package struct SoundRows: ~Copyable {
 
 /// What goes beside the rows of a stream: places, times, and the loudness between them.
 private struct Course {
-  /// Samples that never arrived: what lies between the front end's count and the stream's.
+  /// Samples that never arrived here: what lies between the front end's count and the stream's.
   private(set) var lost = 0
 
   private let frontEnd: FrontEnd
@@ -203,6 +208,9 @@ private struct Course {
 
   /// Whether the next row follows a silence, whatever comes before it.
   var isAfterSilence: Bool { silence?.isDue ?? false }
+
+  /// So many samples went elsewhere.
+  mutating func begin(at position: Int) { lost = position }
 
   /// Samples are missing before the block that is to begin.
   mutating func lose(_ samples: Int) {

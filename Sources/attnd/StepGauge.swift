@@ -10,8 +10,20 @@ package struct StepGauge {
   private var captured: Double?
   private var began = Double.nan
   private var isBehind = false
+  /// Frames of a stream before this one, whose place it took.
+  private var framesBefore = 0
+  /// Frames so far, those before included: the number of the next one.
+  package private(set) var frames = 0
 
   package init() {}
+
+  /// Numbers frames from here on.
+  ///
+  /// - Parameter frames: Number of the first.
+  package mutating func begin(with frames: Int) {
+    self.frames = frames
+    framesBefore = frames
+  }
 
   /// Takes in what comes with a row.
   package mutating func take(_ origin: SoundRows.Origin) {
@@ -25,8 +37,9 @@ package struct StepGauge {
 
   /// The frame of the step that a stream has just taken.
   package mutating func frame(of stream: borrowing AttentionStream) -> Pipeline.Frame {
-    Pipeline.Frame(
-      index: stream.steps - 1, position: stream.position, captured: captured, began: began,
+    frames = framesBefore + stream.steps
+    return Pipeline.Frame(
+      index: frames - 1, position: stream.position, captured: captured, began: began,
       isBehind: isBehind, level: level?.read() ?? .nan)
   }
 }

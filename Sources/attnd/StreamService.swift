@@ -23,6 +23,7 @@ final class StreamService: Service {
   private let publisher: FramePublisher
   private let clips: ClipKeeping?
   private let patience: ClipRecorder.Patience
+  private let exchange: PipelineExchange
   private let logger: Logger
   private let timekeeper: any Timekeeper
   /// How the stream does.
@@ -31,9 +32,11 @@ final class StreamService: Service {
   init(
     source: any AudioSource, model: ModelFile, threshold: Float?, publisher: FramePublisher,
     clips: ClipKeeping? = nil, patience: ClipRecorder.Patience = .none, pulse: StreamPulse,
+    exchange: PipelineExchange? = nil,
     timekeeper: any Timekeeper = SystemTime(), logger: Logger
   ) {
     self.pulse = pulse
+    self.exchange = exchange ?? PipelineExchange(model)
     self.source = source
     self.model = model
     self.threshold = threshold
@@ -50,7 +53,7 @@ final class StreamService: Service {
   /// Runs the stream to its end and says what it came to.
   func summary() async throws -> StreamSummary {
     let recorder = clips?.recorder(
-      of: source, model: model, publisher: publisher, patience: patience)
+      of: source, models: exchange.models, publisher: publisher, patience: patience)
     // Before there is sound: a stream that began may end, and then waits for its clips.
     let writing = try recorder.map { recorder in
       try ProcessingThread(name: "attnd-clips") { recorder.writer.run() }
@@ -105,6 +108,10 @@ final class StreamService: Service {
       {
         pulse.heard(pipeline.position)
         publisher.clips(share: watch.clippedShare)
+        exchange.refit(&pipeline) { position, model, text in
+          publisher.state(.running, reason: .reload, text: text, epoch: 0, sample: position)
+          recorder?.model = model
+        }
         publisher.changedThresholds { pipeline.setThreshold($1, of: $0) }
         let now = threadNanoseconds()
         publisher.stepTook(nanoseconds: now - used)

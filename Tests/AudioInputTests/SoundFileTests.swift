@@ -1,6 +1,7 @@
 import AudioInput
 import CSndFile
 import Glibc
+import Synchronization
 import Testing
 
 /// A file format to write and what may be expected of it.
@@ -275,26 +276,39 @@ struct FormatCase: CustomTestStringConvertible {
   }
 
   @Test("a pipe without a writer's word keeps nobody else from opening")
-  func silentPipe() async throws {
+  func silentPipe() throws {
     let pipe = scratch.path("pipe.wav")
     try #require(mkfifo(pipe, 0o600) == 0)
     let sound = try #require(
       scratch.writeSound(
         [0.1, 0.2], SF_FORMAT_WAV | SF_FORMAT_PCM_16, rate: 16000, to: "sound.wav"))
-    async let fromPipe = message(pipe)
+    final class Outcome: Sendable {
+      let line = Mutex<String??>(nil)
+    }
+    let outcome = Outcome()
+    // A thread of its own: it waits, and the tests' threads are few.
+    onThread { [self] in
+      let line = message(pipe)
+      outcome.line.withLock { $0 = .some(line) }
+    }
     // It can be opened for writing as soon as the reader has it open; then it is given time to wait.
     var writer: Int32 = -1
     while writer < 0 {
-      try await Task.sleep(for: .milliseconds(10))
+      usleep(10_000)
       writer = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
       try #require(writer >= 0 || errno == ENXIO)
     }
-    try await Task.sleep(for: .milliseconds(50))
+    usleep(50_000)
     #expect(message(sound) == nil)
+    #expect(outcome.line.withLock { $0 } == nil, "the pipe said nothing yet")
     write(writer, "nothing that is sound", 21)
     close(writer)
-    let line = try #require(await fromPipe)
-    #expect(line.hasPrefix("\(pipe): not a sound file that can be read: "))
+    var line: String??
+    while line == nil {
+      usleep(10_000)
+      line = outcome.line.withLock { $0 }
+    }
+    #expect(line??.hasPrefix("\(pipe): not a sound file that can be read: ") == true)
   }
 
   @Test("a WAV cut in the middle, behind its last sample", arguments: [1, 100, 9999])

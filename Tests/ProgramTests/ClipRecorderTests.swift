@@ -123,7 +123,7 @@ struct ClipRecorderTests {
     suppressing: @escaping @Sendable (Int, Int) -> Bool = { _, _ in false }
   ) -> ClipRecorder {
     ClipRecorder(
-      source, stream: "kitchen", model: model,
+      source, stream: "kitchen", models: ModelHistory(model),
       settings: ClipSettings(folder: "", before: before, after: after),
       store: ClipStore(folder: folder, mostClips: most, mostBytes: 1 << 30), patience: patience,
       clock: { Double(aMorning) / 1_000 }, isSuppressed: suppressing,

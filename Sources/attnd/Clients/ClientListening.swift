@@ -7,13 +7,20 @@ import Synchronization
 ///
 /// Threads are started as clients come, as many as there are to be; a client goes to the one that
 /// has the fewest.
-final class ClientListening: AudioListening {
-  private let model: ModelFile
-  private let threshold: Float?
+final class ClientListening: AudioListening, ModelUser {
+  /// What new clients are heard with, and by whom.
+  private struct Present {
+    var model: ModelFile
+    var threshold: Float?
+    var threads: [ClientThread] = []
+    /// Those of models before, until their clients have gone.
+    var retiring: [ClientThread] = []
+  }
+
   private let mostThreads: Int
   private let mostClients: Int
   private let logger: Logger
-  private let threads = Mutex<[ClientThread]>([])
+  private let present: Mutex<Present>
 
   /// - Parameters:
   ///   - model: What to listen for.
@@ -22,33 +29,56 @@ final class ClientListening: AudioListening {
   ///   - clients: Most clients at once.
   ///   - logger: For what goes wrong.
   init(model: ModelFile, threshold: Float?, threads: Int, clients: Int, logger: Logger) {
-    self.model = model
-    self.threshold = threshold
+    present = Mutex(Present(model: model, threshold: threshold))
     mostThreads = threads
     mostClients = clients
     self.logger = logger
   }
 
-  deinit { threads.withLock { $0.forEach { $0.stop() } } }
+  deinit {
+    present.withLock { present in
+      for thread in present.threads + present.retiring { thread.stop() }
+    }
+  }
 
   func makeListener(publisher: FramePublisher) throws -> any AudioListener {
-    let thread = try thread()
-    let stream = try ClientStream(
-      model: model, threshold: threshold, publisher: publisher, thread: thread)
-    thread.expect()
-    return stream
+    try present.withLock { present in
+      endIdle(&present.retiring)
+      let thread = try thread(&present)
+      let stream = try ClientStream(
+        model: present.model, threshold: present.threshold, publisher: publisher, thread: thread)
+      thread.expect()
+      return stream
+    }
+  }
+
+  /// Hears clients that come from now on with another model; those that are here keep theirs.
+  func use(_ model: ModelFile, threshold: Float?) {
+    present.withLock { present in
+      present.model = model
+      present.threshold = threshold
+      present.retiring += present.threads
+      present.threads = []
+      endIdle(&present.retiring)
+    }
+  }
+
+  private func endIdle(_ threads: inout [ClientThread]) {
+    threads.removeAll { thread in
+      guard thread.clients == 0 else { return false }
+      thread.stop()
+      return true
+    }
   }
 
   /// The thread with the fewest clients, a new one while there may be more and none is idle.
-  private func thread() throws -> ClientThread {
-    try threads.withLock { threads in
-      let idlest = threads.min { $0.clients < $1.clients }
-      if let idlest, idlest.clients == 0 || threads.count >= mostThreads { return idlest }
-      let new = ClientThread(
-        parameters: model.parameters, mostClients: mostClients, logger: logger)
-      try new.start(number: threads.count + 1)
-      threads.append(new)
-      return new
-    }
+  private func thread(_ present: inout Present) throws -> ClientThread {
+    let idlest = present.threads.min { $0.clients < $1.clients }
+    if let idlest, idlest.clients == 0 || present.threads.count >= mostThreads { return idlest }
+    let new = ClientThread(
+      parameters: present.model.parameters, mostClients: mostClients, logger: logger)
+    try new.start(number: present.threads.count + 1)
+    present.threads.append(new)
+    return new
   }
 }

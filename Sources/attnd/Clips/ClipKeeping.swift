@@ -30,11 +30,11 @@ struct ClipKeeping: Sendable {
 
   /// What records a stream.
   func recorder(
-    of source: any AudioSource, model: ModelFile, publisher: FramePublisher,
+    of source: any AudioSource, models: ModelHistory, publisher: FramePublisher,
     patience: ClipRecorder.Patience
   ) -> ClipRecorder {
     ClipRecorder(
-      source, stream: publisher.stream.name, model: model, settings: settings, store: store,
+      source, stream: publisher.stream.name, models: models, settings: settings, store: store,
       patience: patience, clock: { [timekeeper] in timekeeper.unix },
       isSuppressed: { publisher.isInhibited($0, at: $1) }, warn: { publisher.warn(.noSpace) },
       logger: logger)

@@ -5,6 +5,8 @@ import Synchronization
 package struct ClipNote: Sendable, Equatable {
   /// Index of the keyword.
   package var keyword = 0
+  /// Number of the model that decided.
+  package var model = 0
   package var score: Float = 0
   package var threshold: Float = 0
   /// Position of the decision.

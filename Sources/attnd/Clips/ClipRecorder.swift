@@ -26,6 +26,9 @@ package final class ClipRecorder: @unchecked Sendable {
   /// What runs on a thread of its own until `finish` has been called and all is written.
   package let writer: ClipWriter
 
+  /// Number of the model that the stream listens with.
+  package var model = 0
+
   private let tap: ClipTap
   private let sound: RecentSound
   private let notes: ClipNotes
@@ -46,7 +49,7 @@ package final class ClipRecorder: @unchecked Sendable {
   /// - Parameters:
   ///   - source: What the stream is made of.
   ///   - stream: Its name.
-  ///   - model: What is listened for.
+  ///   - models: What is listened with, and was.
   ///   - settings: How long clips are.
   ///   - store: Where they are kept.
   ///   - patience: Whether the stream can stand still.
@@ -55,11 +58,13 @@ package final class ClipRecorder: @unchecked Sendable {
   ///   - warn: Told by the writer of every detection that has no clip.
   ///   - logger: Told when clips can't be kept any more, and when they can again.
   package init(
-    _ source: any AudioSource, stream: String, model: ModelFile, settings: ClipSettings,
+    _ source: any AudioSource, stream: String, models: ModelHistory, settings: ClipSettings,
     store: ClipStore, patience: Patience, clock: @escaping @Sendable () -> Double,
     isSuppressed: @escaping @Sendable (_ keyword: Int, _ position: Int) -> Bool = { _, _ in false },
     warn: @escaping @Sendable () -> Void = {}, logger: Logger
   ) {
+    // In what is asked of it here all of them are alike.
+    let model = models[0]
     let rate = Double(model.sampleRate)
     samplesBefore = Int((settings.before * rate).rounded())
     samplesAfter = Int((settings.after * rate).rounded())
@@ -79,7 +84,7 @@ package final class ClipRecorder: @unchecked Sendable {
       notesAtOnce: keywords)
     writer = ClipWriter(
       sound: sound, notes: notes, sleep: writerSleep, store: store,
-      document: ClipDocument(stream: stream, model: model), stream: stream, model: model,
+      stream: stream, models: models,
       room: tap.sleep, warn: warn, logger: logger)
   }
 
@@ -101,6 +106,7 @@ package final class ClipRecorder: @unchecked Sendable {
   ) {
     var note = ClipNote()
     note.keyword = detection.keyword
+    note.model = model
     note.score = detection.score
     note.threshold = detection.threshold
     note.position = detection.position

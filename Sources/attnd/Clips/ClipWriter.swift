@@ -15,9 +15,8 @@ package final class ClipWriter: @unchecked Sendable {
   private let notes: ClipNotes
   private let sleep: Sleeper
   private let store: ClipStore
-  private let document: ClipDocument
   private let stream: String
-  private let model: ModelFile
+  private let models: ModelHistory
   /// Where the stream waits for room, if it does.
   private let room: Sleeper
   private let warn: @Sendable () -> Void
@@ -29,17 +28,16 @@ package final class ClipWriter: @unchecked Sendable {
   private var missing = 0
 
   init(
-    sound: RecentSound, notes: ClipNotes, sleep: Sleeper, store: ClipStore, document: ClipDocument,
-    stream: String, model: ModelFile, room: Sleeper, warn: @escaping @Sendable () -> Void,
+    sound: RecentSound, notes: ClipNotes, sleep: Sleeper, store: ClipStore, stream: String,
+    models: ModelHistory, room: Sleeper, warn: @escaping @Sendable () -> Void,
     logger: Logger
   ) {
     self.sound = sound
     self.notes = notes
     self.sleep = sleep
     self.store = store
-    self.document = document
     self.stream = stream
-    self.model = model
+    self.models = models
     self.room = room
     self.warn = warn
     self.logger = logger
@@ -96,6 +94,7 @@ package final class ClipWriter: @unchecked Sendable {
   private func write(
     _ note: ClipNote, _ attention: ClipAttention, _ stretch: RecentSound.Stretch
   ) throws(ClipError) -> ClipName {
+    let model = models[note.model]
     let recording: [UInt8]
     do throws(AudioInputError) {
       recording = try FLACFile.bytes(
@@ -107,7 +106,7 @@ package final class ClipWriter: @unchecked Sendable {
       recording, milliseconds: ClipName.milliseconds(ofUnix: note.unix),
       keyword: model.keywords[note.keyword].name
     ) { name in
-      document.text(name, note, attention, stretch)
+      ClipDocument(stream: stream, model: model).text(name, note, attention, stretch)
     }
   }
 

@@ -23,7 +23,7 @@ package enum SettingsManual {
     for entry in SettingsTable.entries {
       page.item(
         "\(entry.name): \(entry.example)",
-        "\(entry.help) Default: \(entry.standard). Environment: \(entry.environmentName).")
+        "\(entry.explanation) Environment: \(entry.environmentName).")
     }
     page.section("SEE ALSO")
     page.line("attnd(1), attnd-run(1)")
