@@ -62,8 +62,9 @@ package struct Pipeline: ~Copyable {
   /// Samples of the stream so far, the lost ones included.
   package var position: Int { rows.position }
 
-  /// Goes on where another one is: positions and numbers of frames follow its own, and nothing of what
-  /// it has heard is known here. Before anything is read.
+  /// Goes on where another one is, before anything is read.
+  ///
+  /// Positions and numbers of frames follow its own; nothing of what it has heard is known here.
   ///
   /// - Parameter other: The one whose place this takes.
   package mutating func goOn(after other: borrowing Pipeline) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does to a daemon with a live microphone whatever happens to one, and looks whether it still hears.
 
-    device.py ATTND ROOM CLIP SINK [CLOCK]
+    device.py ATTND ROOM CLIP MODEL SINK [CLOCK]
 
 ROOM holds server.pa and the environment points to it (pulse.bash); SINK are the words of load-module for the
 sink whose monitor the daemon listens to. CLOCK is a library that steps the wall clock (clockstep.c). The daemon is
@@ -35,9 +35,9 @@ def crowd(path):
 
 if sys.argv[1] == "--crowd":
     crowd(sys.argv[2])
-attnd, room, clip, sink = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4].split()
-clock = sys.argv[5] if len(sys.argv) > 5 else None
-step, clips = room / "clock-step", room / "clips"
+attnd, room, clip, model, sink = sys.argv[1], *map(pathlib.Path, sys.argv[2:5]), sys.argv[5].split()
+clock = sys.argv[6] if len(sys.argv) > 6 else None
+step, clips, listening = room / "clock-step", room / "clips", room / "model.safetensors"
 children = []
 
 
@@ -81,10 +81,11 @@ def mount_small_disk(path):
 def main():
     step.write_bytes(struct.pack("d", 0))
     clips.mkdir()
+    listening.write_bytes(model.read_bytes())
     is_small_disk = mount_small_disk(clips)
     environment = dict(os.environ, LD_PRELOAD=clock, CLOCK_STEP=str(step)) if clock else os.environ
-    daemon = start(attnd, "run", "--device", "livemic", "--socket", str(room / "attnd.sock"), "--log-level", "warning",
-                   "--capture-directory", str(clips),
+    daemon = start(attnd, "run", "--device", "livemic", "--model", str(listening), "--socket", str(room / "attnd.sock"),
+                   "--log-level", "warning", "--capture-directory", str(clips),
                    stderr=(room / "log").open("w"), env=environment)
     if not wire.wait_for(10, (room / "attnd.sock").exists):
         fail("no socket")
@@ -202,6 +203,13 @@ def main():
             if abs(in_step() - origin) > 0.15:
                 fail(f"the clock set by {seconds} s: frames say another time of capture")
 
+    def break_model(since):
+        listening.write_bytes(model.read_bytes()[:10_000])
+        daemon.send_signal(signal.SIGHUP)
+        refused = wire.wait_for(10, lambda: "reload failed, nothing has changed" in (room / "log").read_text())
+        if not refused or any(data["reason"] == "reload" for data in listener.of("state", since)):
+            fail("a broken model was taken")
+
     trouble("the server killed", kill_server, ["device-lost"], 1.5)
     trouble("the device gone", unload, ["device-lost"], 0.8)
     # What came meanwhile may have been kept by the server: then nothing is missing.
@@ -219,6 +227,7 @@ def main():
         trouble("the clock set", step_clock)
     else:
         print("skipped: a clock that is set (device.sh; no C compiler)")
+    trouble("a broken model", break_model)
     trouble("the server killed again", kill_server, ["device-lost"], 1.5)
     playing = False
     after = wire.Resources.of(daemon.pid)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A live microphone that goes and comes back: the sound server is killed, the device vanishes, the daemon
 # itself is stopped for a while; 200 subscribers are killed, the disk for clips is full, somebody sets the
-# clock. After each, stream time keeps step with the clock, what is missing was said, keywords are heard,
+# clock, a new model is broken. After each, stream time keeps step with the clock, what is missing was said, keywords are heard,
 # and nothing has leaked.
 #
 #     Tests/interop/device.sh ATTND
@@ -13,4 +13,4 @@ done
 . "$here/pulse.bash"
 clock=$room/clockstep.so
 cc -shared -fPIC -O2 -o "$clock" "$here/clockstep.c" -ldl 2> /dev/null || clock=
-"$python" "$here/device.py" "$attnd" "$room" "$fixtures/keywords.flac" "$sink" ${clock:+"$clock"}
+"$python" "$here/device.py" "$attnd" "$room" "$fixtures/keywords.flac" "$here/../../Models/default.safetensors" "$sink" ${clock:+"$clock"}

@@ -81,12 +81,12 @@ def batch(samples, name):
     return [(line["keyword"], line["time"]) for line in lines]
 
 
-def place(clip, played):
-    """Where a clip's samples begin in what was played; None where they don't lie there as they are."""
+def place(clip, played, last):
+    """The last place, up to `last`, where a clip's samples begin in what was played; None where there is none."""
     samples, _ = soundfile.read(clip, dtype="int16")
-    found = played.tobytes().find(samples.tobytes())
-    while found % 2:
-        found = played.tobytes().find(samples.tobytes(), found + 1)
+    found = played.rfind(samples.tobytes(), 0, 2 * (last + len(samples)))
+    while found >= 0 and found % 2:
+        found = played.rfind(samples.tobytes(), 0, found + 2 * len(samples) - 1)
     return None if found < 0 else found // 2
 
 
@@ -135,21 +135,23 @@ def judge(played, clips, listener, usage):
     notes = [json.loads(path.read_text()) for path in sorted(clips.glob("*.json"))]
     if len(notes) != len(live):
         fail(f"{len(live)} detections, {len(notes)} clips")
-    # A sound server that had nothing to play for a moment puts silence in between: then places move.
-    offsets = {}
+    # How far stream time is ahead of what was played. A sound server that had nothing to play for a moment puts
+    # silence in between: then it grows.
+    pcm, offsets = played.tobytes(), []
     for note in notes:
-        where = place(clips / note["file"], played)
+        start = note["clip"]["start_sample"]
+        where = place(clips / note["file"], pcm, start - offsets[-1] if offsets else start)
         if where is not None:
-            offsets[note["clip"]["start_sample"] - where] = offsets.get(note["clip"]["start_sample"] - where, 0) + 1
+            offsets.append(start - where)
     if not offsets:
         fail("no clip's samples are those that were played")
-    offset = min(offsets)
+    offset = offsets[0]
     heard = batch(numpy.concatenate([numpy.zeros(offset, numpy.int16), played]), "heard.wav")
 
     def is_disturbed(time):
         """Whether the sound before then wasn't what was played."""
         return any(-0.5 <= time - loss["sample"] / RATE <= 4 for loss in losses)
-    shift = (max(offsets) - offset) / RATE
+    shift = (offsets[-1] - offset) / RATE
     missing, strange, farthest = list(heard), [], 0.0
     for name, when in live:
         near = [other for other in missing if other[0] == name and -CLOSE <= when - other[1] <= CLOSE + shift]
@@ -161,7 +163,7 @@ def judge(played, clips, listener, usage):
     missing, strange = ([found for found in side if not is_disturbed(found[1])] for side in (missing, strange))
     told = f"{len(live)} detections live, {len(heard)} in the batch"
     if missing or strange:
-        fail(f"{told}; only in the batch {missing}, only live {strange}; offsets {offsets}, losses {losses}")
+        fail(f"{told}; only in the batch {missing}, only live {strange}; offsets {sorted(set(offsets))}, losses {losses}")
 
     behind = sorted(now - data["captured"] for kind, data, now in listener.events if kind == "attention")
     p50, p99 = (1_000 * behind[int(len(behind) * share)] for share in (0.5, 0.99))
@@ -171,7 +173,7 @@ def judge(played, clips, listener, usage):
     if grown > MEMORY_ROOM or last.descriptors > settled.descriptors or last.threads > settled.threads:
         fail(f"after the first minute {settled}, at the end {last}")
     print(f"microphone.sh: {len(played) / RATE / 60:.1f} min: {told}, at most {1_000 * farthest:.0f} ms apart "
-          f"({len(losses)} discontinuities, {len(offsets) - 1} pauses of the server); from capture to read p50 {p50:.1f}, "
+          f"({len(losses)} discontinuities, {len(set(offsets)) - 1} pauses of the server); from capture to read p50 {p50:.1f}, "
           f"p99 {p99:.1f} ms with a period of {1_000 * PERIOD:.0f}; {share:.1f} % of a core; memory {grown:+} kB after the "
           f"first minute, at the end {last.kilobytes} kB")
 

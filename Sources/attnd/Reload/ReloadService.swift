@@ -10,7 +10,7 @@ struct ReloadService: Service {
   let notifier: ServiceNotifier?
   let logger: Logger
 
-  /// Waits for the signal. Signals that come while it works are one signal.
+  /// Waits for the signal, again and again.
   func run() async throws {
     for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
       notifier?.tellReloading()
