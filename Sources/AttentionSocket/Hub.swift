@@ -237,6 +237,8 @@ package final class Hub {
   ///
   /// A connection that has sent audio keeps the model that it began with.
   private func take(_ reloaded: Reloaded) {
+    // What the streams say of it is read after this.
+    reloaded.begin()
     identity.model = reloaded.model
     identity.keywords = reloaded.keywords
     thresholds = reloaded.keywords.map(\.threshold)

@@ -63,6 +63,9 @@ struct RunCommand: AsyncParsableCommand {
 
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
+    // Until somebody listens to it: a reload that comes too early is none, and no end.
+    let isOnTerminal = isatty(STDERR_FILENO) != 0
+    if !isOnTerminal { signal(SIGHUP, SIG_IGN) }
     let handed = try HandedSockets.take(environment: environment)
     var settings = try resolved()
     if !handed.isEmpty { settings.take(handed) }
@@ -110,16 +113,15 @@ struct RunCommand: AsyncParsableCommand {
         patience: input.kind == .file && pace == .fastest ? .waits : .none, pulse: pulse,
         exchange: exchanges[index], logger: logger)
     }
+    let notifier = ServiceNotifier(environment: environment)
     try await ServiceGroup(
       configuration: .daemon(
         server: server, streams: streams, mqtt: mqtt,
         supervision: SupervisionService(
-          streams: streams.map(\.pulse), server: server, environment: environment,
-          logger: logger),
-        reload: isatty(STDERR_FILENO) == 0
-          ? ReloadService(
-            server: server, notifier: ServiceNotifier(environment: environment), logger: logger)
-          : nil,
+          streams: streams.map(\.pulse), server: server, notifier: notifier,
+          environment: environment, logger: logger),
+        reload: isOnTerminal
+          ? nil : ReloadService(server: server, notifier: notifier, logger: logger),
         logger: logger)
     ).run()
   }

@@ -149,6 +149,13 @@ final class ModelReloadTests {
     return (reload, exchange, model)
   }
 
+  /// Reads anew as a server does it.
+  private func begun(_ reload: ModelReload, _ target: ReloadTarget) async throws -> Reloaded? {
+    let reloaded = try await reload.reload(target)
+    reloaded?.begin()
+    return reloaded
+  }
+
   /// Whether there is a new pipeline for the stream.
   private func isOffered(_ exchange: PipelineExchange) -> Bool { !exchange.collect() }
 
@@ -166,7 +173,7 @@ final class ModelReloadTests {
     let bytes = modelBytes(seed: 2) { $0.name = "other" }
     _ = try folder.file("model.safetensors", bytes)
     #expect(try await reload.reload(.config) == nil, "the configuration names the same")
-    let reloaded = try #require(try await reload.reload(.model))
+    let reloaded = try #require(try await begun(reload, .model))
     #expect(reloaded.model.name == "other" && reloaded.model.digest != old.digest)
     #expect(reloaded.keywords.map(\.name) == ["alexa", "view_glass"])
     #expect(isOffered(exchange))
@@ -180,10 +187,10 @@ final class ModelReloadTests {
     let other = try folder.file("other.safetensors", modelBytes(seed: 2) { $0.name = "other" })
     settings["model"] = other
     #expect(try await reload.reload(.model) == nil, "the configuration isn't read for it")
-    let named = try #require(try await reload.reload(.config))
+    let named = try #require(try await begun(reload, .config))
     #expect(named.model.name == "other" && named.keywords.map(\.threshold) == [0.5, 0.5])
     settings["threshold"] = "0.7"
-    let stricter = try #require(try await reload.reload(.config))
+    let stricter = try #require(try await begun(reload, .config))
     #expect(stricter.model == named.model && stricter.keywords.map(\.threshold) == [0.7, 0.7])
     #expect(isOffered(exchange))
   }
@@ -201,6 +208,10 @@ final class ModelReloadTests {
       ])
     #expect(try await reload.reload(.all) == nil)
     #expect(log.all.count == 1, "said once")
+    settings["latency-budget"] = nil
+    settings["socket-mode"] = nil
+    #expect(try await reload.reload(.all) == nil)
+    #expect(log.all.last == "warning no setting waits for attnd to be started anew any more")
   }
 
   @Test(
@@ -274,7 +285,7 @@ final class ModelReloadTests {
     let user = User()
     let (reload, _, _) = try make(clients: user)
     settings["threshold"] = "0.25"
-    _ = try await reload.reload(.all)
+    _ = try await begun(reload, .all)
     #expect(user.used.withLock(\.self) == ["two-words 0.25"])
   }
 }

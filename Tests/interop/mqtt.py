@@ -23,6 +23,7 @@ from ports import free_port
 
 ATTND = os.path.abspath(sys.argv[1])
 CLIP = os.path.abspath(sys.argv[2])
+MODEL = pathlib.Path(__file__).parents[2] / "Models/default.safetensors"
 # How long to wait for what certainly comes.
 PATIENCE = 60.0
 
@@ -425,6 +426,27 @@ def killed(_: list[dict]) -> str:
         return "killed: the broker says offline"
 
 
+def reloaded(_: list[dict]) -> str:
+    """A new model listens: what is said of the device and of detections is the new one's."""
+    with Room("reloaded") as room:
+        model = MODEL.read_bytes()
+        place = room.folder / "model.safetensors"
+        place.write_bytes(model)
+        room.start_broker()
+        subscriber = room.subscriber()
+        daemon = room.daemon("--model", str(place), "--loop")
+        subscriber.wait("availability", "attnd/[0-9a-f]{12}/availability", b"online")
+        new = room.folder / "new"
+        new.write_bytes(model.replace(b'\\"six-words\\"', b'\\"new-words\\"', 1))
+        new.replace(place)
+        daemon.process.send_signal(signal.SIGHUP)
+        topic = "homeassistant/device/attnd_[0-9a-f]{12}/config"
+        subscriber.wait("discovery of another model", topic, count=2)
+        device = json.loads(subscriber.on(topic)[-1])["device"]
+        expect(device["model"] == "new-words", str(device))
+        return "reloaded: another model is told of"
+
+
 def silenced(expected: list[dict]) -> str:
     """The voice assistant speaks: the wake word is off as long as any reason holds."""
     with Room("silenced") as room:
@@ -442,7 +464,6 @@ def silenced(expected: list[dict]) -> str:
                 text, lambda lines: len([x for x in lines if f"detections are {text}" in x]) >= count
             )
 
-        first = len(daemon.heard_words())
         toggle("Off", "playAudio")
         toggle("Off", "ttsSay")
         inhibited("inhibited")
@@ -600,7 +621,7 @@ def main() -> int:
     """Run all checks beside each other."""
     expected = batch()
     checks = [
-        *[detections, fast, house, restart, late, killed, silenced],
+        *[detections, fast, house, restart, late, killed, reloaded, silenced],
         *[passwords, mistakes, strangers, encrypted],
     ]
     status = 0

@@ -101,10 +101,7 @@ struct MQTTService: Service {
     let known = last
     let (isOver, newest) = try await AttentionClient.withConnection(to: daemon) { client in
       let hello = client.hello
-      sink.introduce(
-        MQTTMessages(
-          machine: machine, site: site, version: hello.version, model: hello.model,
-          keywords: hello.keywords))
+      introduce(hello)
       // From the first: the stream may have begun before this.
       var newest = known ?? DetectionNumber(run: hello.run, seq: 0)
       let reply = try await client.subscribe(
@@ -122,6 +119,10 @@ struct MQTTService: Service {
             sink.tell(detection)
           case .state(let status):
             if let trouble = Self.trouble(status) { sink.tell(trouble: trouble) }
+            // Another model listens: what is said of it is asked for beside the events.
+            if status.reason == .reload {
+              introduce(try await AttentionClient.withConnection(to: daemon) { $0.hello })
+            }
           case .bye(let bye): return (bye.reason == .shutdown, newest)
           default: break
           }
@@ -133,6 +134,13 @@ struct MQTTService: Service {
     }
     last = newest
     return isOver
+  }
+
+  private func introduce(_ hello: Hello) {
+    sink.introduce(
+      MQTTMessages(
+        machine: machine, site: site, version: hello.version, model: hello.model,
+        keywords: hello.keywords))
   }
 
   /// What is wrong with a stream, in a sentence; nil for nothing.

@@ -62,10 +62,14 @@ package actor ModelReload: Reloading {
   private let streams: [Stream]
   private let clients: (any ModelUser)?
   private let settings: @Sendable () throws -> Settings
+  private let timekeeper: any Timekeeper
   private let logger: Logger
+  /// What was said of the settings when the daemon started.
+  private let atStart: [String: String]
+  /// Settings of which the log says that they wait for the next start.
+  private var told: Set<String> = []
 
-  /// How long a stream has for taking its new pipeline before the answer; one without sound takes it
-  /// with its first.
+  /// How long is waited for what a stream leaves.
   private static let patience = (turns: 50, pause: Duration.milliseconds(20))
 
   /// - Parameters:
@@ -73,32 +77,32 @@ package actor ModelReload: Reloading {
   ///   - streams: The daemon's own.
   ///   - clients: Who hears what clients send.
   ///   - settings: Finds the settings anew; throws what is wrong with them.
+  ///   - timekeeper: What time it is, for new pipelines.
   ///   - logger: For what can only change when the daemon is started anew.
   package init(
     _ present: Listening, streams: [Stream], clients: (any ModelUser)?,
-    settings: @escaping @Sendable () throws -> Settings, logger: Logger
+    settings: @escaping @Sendable () throws -> Settings,
+    timekeeper: any Timekeeper = SystemTime(), logger: Logger
   ) {
     self.present = present
     self.streams = streams
     self.clients = clients
     self.settings = settings
+    self.timekeeper = timekeeper
     self.logger = logger
+    atStart = present.texts
   }
 
-  /// Takes in what is new; not while another call does.
+  /// Finds what is new, and makes it ready.
   ///
   /// - Parameter target: What to read anew.
-  /// - Returns: What the server is to say of the new model; nil when all is as it was.
+  /// - Returns: What the server is to say of it, and what then begins; nil when all is as it was.
   /// - Throws: What is wrong with it; nothing has changed then.
   package func reload(_ target: ReloadTarget) async throws -> Reloaded? {
     let new = try present.readAgain(target, settings: settings)
-    let changed = Set(new.texts.keys).union(present.texts.keys)
-      .filter { new.texts[$0] != present.texts[$0] && !SettingsTable.reloadable.contains($0) }
-    if !changed.isEmpty {
-      logger.warning(
-        "changed, and read when attnd is started anew: \(changed.sorted().joined(separator: ", "))")
-    }
-    guard new.model.digest != present.model.digest || new.threshold != present.threshold else {
+    defer { tellOfRestart(new) }
+    let isOtherModel = new.model.digest != present.model.digest
+    guard isOtherModel || new.threshold != present.threshold else {
       present = new
       return nil
     }
@@ -108,27 +112,47 @@ package actor ModelReload: Reloading {
         .configuration,
         "the new model has \(difference): attnd must be started anew for it")
     }
-    // All of them before any is offered: where one can't be made, no stream changes.
-    let text = "listening with \(new.model.name)"
-    let refits = try streams.map { _ in
-      Refit(try Pipeline(new.model, threshold: new.threshold, timekeeper: SystemTime()), text: text)
-    }
-    for (stream, refit) in zip(streams, refits) { stream.exchange.offer(refit, of: new.model) }
-    clients?.use(new.model, threshold: new.threshold)
+    // All of them before any is offered: where one can't be made, no stream changes. Thresholds alone
+    // reach the streams as those that clients set do.
+    let refits =
+      isOtherModel
+      ? try streams.map { _ in
+        Refit(
+          try Pipeline(new.model, threshold: new.threshold, timekeeper: timekeeper),
+          text: "listening with \(new.model.name)")
+      } : []
     present = new
-    await collect()
-    logger.info("listening with \(new.model.name)", metadata: ["digest": "\(new.model.digest)"])
-    return Reloaded(model: description.model, keywords: description.keywords)
+    logger.info(
+      isOtherModel ? "listening with \(new.model.name)" : "listening with other thresholds",
+      metadata: ["digest": "\(new.model.digest)"])
+    return Reloaded(model: description.model, keywords: description.keywords) { [self] in
+      for (stream, refit) in zip(streams, refits) { stream.exchange.offer(refit, of: new.model) }
+      clients?.use(new.model, threshold: new.threshold)
+      Task { await collect() }
+    }
   }
 
-  /// Frees what the streams have left, as soon as they have.
+  /// Says which settings are others than at the start, when it is others than were said.
+  private func tellOfRestart(_ new: Listening) {
+    let waiting = Set(new.texts.keys).union(atStart.keys)
+      .filter { new.texts[$0] != atStart[$0] && !SettingsTable.reloadable.contains($0) }
+    guard waiting != told else { return }
+    told = waiting
+    let names = waiting.sorted().joined(separator: ", ")
+    logger.warning(
+      waiting.isEmpty
+        ? "no setting waits for attnd to be started anew any more"
+        : "changed, and read when attnd is started anew: \(names)")
+  }
+
+  /// Frees what the streams have left, as soon as they have; one without sound keeps it until the next
+  /// reload.
   private func collect() async {
     for _ in 0..<Self.patience.turns {
       let areTaken = streams.map { $0.exchange.collect() }
-      if !areTaken.contains(false) { break }
+      if !areTaken.contains(false) { return }
       try? await Task.sleep(for: Self.patience.pause)
     }
-    for stream in streams { stream.exchange.collect() }
   }
 
   private func description(of listening: Listening) -> AttentionServer.Description {

@@ -71,7 +71,8 @@ package final class PipelineExchange: Sendable {
   package func refit(
     _ pipeline: inout Pipeline, told: (_ position: Int, _ model: Int, _ text: String) -> Void
   ) {
-    guard waiting.load(ordering: .relaxed) != nil,
+    // Not before the last one's place is empty: nothing is freed here.
+    guard waiting.load(ordering: .relaxed) != nil, worn.load(ordering: .relaxed) == nil,
       let refit = waiting.exchange(nil, ordering: .acquiring)
     else { return }
     refit._withUnsafeGuaranteedRef { refit in
@@ -79,7 +80,6 @@ package final class PipelineExchange: Sendable {
       swap(&refit.pipeline, &pipeline)
       told(pipeline.position, refit.model, refit.text)
     }
-    // One that nobody has collected is freed here; `offer` collects before it offers.
-    worn.exchange(refit, ordering: .releasing)?.release()
+    worn.store(refit, ordering: .releasing)
   }
 }

@@ -12,14 +12,19 @@ struct ReloadService: Service {
 
   /// Waits for the signal, again and again.
   func run() async throws {
+    var hasFailed = false
     for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-      notifier?.tellReloading()
+      let manager = notifier.flatMap { $0.isReady ? $0 : nil }
+      manager?.tellReloading()
       do {
         if try await !server.reload(.all) { logger.info("reload: all is as it was") }
+        manager?.tell(hasFailed ? [.ready, .status("reloaded")] : [.ready])
+        hasFailed = false
       } catch {
         logger.warning("reload failed, nothing has changed: \(error)")
+        manager?.tell([.ready, .status("reload failed: \(error)")])
+        hasFailed = true
       }
-      notifier?.tell([.ready])
     }
   }
 }

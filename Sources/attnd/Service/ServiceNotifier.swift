@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What the service manager is told, as sd_notify(3) spells it.
 package enum ServiceMessage: Equatable, Sendable {
@@ -36,6 +37,7 @@ package final class ServiceNotifier: Sendable {
   private let descriptor: CInt
   private let address: [UInt8]
   private let monotonicMicroseconds: @Sendable () -> UInt64
+  private let saidReady = Atomic(false)
 
   /// Nil where no service manager asks to be told, or at an address that is none of a Unix socket.
   ///
@@ -73,6 +75,9 @@ package final class ServiceNotifier: Sendable {
     }
   }
 
+  /// Whether it knows that the daemon serves: there is nothing to say of a reload before that.
+  package var isReady: Bool { saidReady.load(ordering: .relaxed) }
+
   /// Sends messages, in one datagram, and never waits.
   ///
   /// - Parameter messages: In the order in which they stand in it.
@@ -80,7 +85,7 @@ package final class ServiceNotifier: Sendable {
   @discardableResult
   package func tell(_ messages: [ServiceMessage]) -> Bool {
     let text = Array(messages.map(\.line).joined(separator: "\n").utf8)
-    return address.withUnsafeBytes { address in
+    let isSent = address.withUnsafeBytes { address in
       guard let pointer = address.baseAddress?.assumingMemoryBound(to: sockaddr.self) else {
         return false
       }
@@ -88,6 +93,8 @@ package final class ServiceNotifier: Sendable {
       return sendto(descriptor, text, text.count, flags, pointer, socklen_t(address.count))
         == text.count
     }
+    if isSent, messages.contains(.ready) { saidReady.store(true, ordering: .relaxed) }
+    return isSent
   }
 
   /// Says that the configuration is being read anew; `tell([.ready])` says that it has been.

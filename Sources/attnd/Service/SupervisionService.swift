@@ -72,13 +72,14 @@ extension SupervisionService where Time == SuspendingClock {
   /// - Parameters:
   ///   - streams: The daemon's own streams.
   ///   - server: Its socket.
+  ///   - notifier: What the service manager is told by; nil where none asks.
   ///   - environment: The process's environment.
   ///   - logger: For a stream that stands still.
   init?(
-    streams: [any LivingStream], server: AttentionServer, environment: [String: String],
-    logger: Logger
+    streams: [any LivingStream], server: AttentionServer, notifier: ServiceNotifier?,
+    environment: [String: String], logger: Logger
   ) {
-    guard let notifier = ServiceNotifier(environment: environment) else { return nil }
+    guard let notifier else { return nil }
     self.init(
       streams: streams, watchdog: WatchdogTerms(environment: environment, process: getpid()),
       answers: { await server.answer() }, send: { notifier.tell($0) }, logger: logger)
