@@ -67,11 +67,19 @@ fi
 export PYTHON
 # The reference models anew, where PyTorch is: it is too large to be installed for this alone.
 Tests/Reference/check.sh
+# What a script complains of is said where it comes, and once more at the end, where it is seen.
 failed=
+reasons=$(mktemp -d)
 for script in Tests/interop/*.sh; do
-  "$script" .build/release/attnd || failed="$failed ${script##*/}"
+  name=${script##*/}
+  if ! "$script" .build/release/attnd 2>"$reasons/$name"; then
+    failed="$failed $name"
+  fi
+  cat "$reasons/$name" >&2
 done
-if [ -n "$failed" ]; then
-  echo "failed:$failed" >&2
-  exit 1
-fi
+for name in $failed; do
+  echo "failed: $name" >&2
+  tail -n 20 "$reasons/$name" | cut -c 1-300 >&2
+done
+rm -r "$reasons"
+[ -z "$failed" ]

@@ -8,6 +8,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import queue
 import random
 import re
 import shutil
@@ -26,6 +27,8 @@ CLIP = os.path.abspath(sys.argv[2])
 MODEL = pathlib.Path(__file__).parents[2] / "Models/default.safetensors"
 # How long to wait for what certainly comes.
 PATIENCE = 60.0
+# A port for each check, chosen before any thread starts a process.
+PORTS: queue.SimpleQueue[int] = queue.SimpleQueue()
 
 
 class Failure(Exception):
@@ -69,7 +72,7 @@ class Room:
 
     def __init__(self, name: str) -> None:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"attnd-{name}-"))
-        self.port = free_port()
+        self.port = PORTS.get_nowait()
         self.processes: list[subprocess.Popen] = []
         self.broker: subprocess.Popen | None = None
 
@@ -624,6 +627,8 @@ def main() -> int:
         *[detections, fast, house, restart, late, killed, reloaded, silenced],
         *[passwords, mistakes, strangers, encrypted],
     ]
+    for _ in checks:
+        PORTS.put(free_port())
     status = 0
     with concurrent.futures.ThreadPoolExecutor(len(checks)) as pool:
         running = [(check, pool.submit(check, expected)) for check in checks]

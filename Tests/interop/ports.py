@@ -6,6 +6,9 @@
 A port that was merely seen free can be somebody else's before a daemon binds it. These have just
 had a connection that the listening side closed: for a minute (TIME_WAIT) the system gives them to
 nobody who asks for any port, and lets in who asks for this one with SO_REUSEADDR, as servers do.
+
+Not to be called while another thread starts a process: what that thread starts holds a copy of the
+listening socket for a moment, past the end of its exec even, and answers in the daemon's place.
 """
 
 import socket
