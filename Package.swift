@@ -122,6 +122,13 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CAllocationCount"], path: "Tests/TestSupport",
       swiftSettings: strict),
+    // What tests put in the place of cards, clocks and sockets.
+    .target(
+      name: "Simulated",
+      dependencies: [
+        "AudioInput", "AttentionSocket", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+      ], path: "Tests/Simulated", swiftSettings: strict),
     tests("TestSupportTests", of: []),
     tests("ArchitectureTests", of: []),
     tests("KernelsTests", of: ["Kernels", "KernelDispatch"]),
@@ -129,15 +136,18 @@ let package = Package(
     tests("StreamingAttentionTests", of: ["StreamingAttention", "FeatureExtraction"]),
     tests("JSONTextTests", of: ["JSONText"]),
     tests("ModelFileTests", of: ["ModelFile", "JSONText"]),
-    tests("AudioInputTests", of: ["AudioInput"]),
+    tests("AudioInputTests", of: ["AudioInput", "Simulated"]),
     tests(
       "AttentionSocketTests",
-      of: ["AttentionSocket", "JSONText", .product(name: "NIOEmbedded", package: "swift-nio")]),
+      of: [
+        "AttentionSocket", "JSONText", "Simulated",
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+      ]),
     tests(
       "ProgramTests",
       of: [
         "attnd", "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "CZlib",
-        "CAllocationCount",
+        "CAllocationCount", "Simulated", .product(name: "NIOEmbedded", package: "swift-nio"),
       ]),
   ]
 )

@@ -340,4 +340,10 @@ public struct Bye: Equatable, Sendable {
   public var reason: ByeReason
   /// For people.
   public var text: String
+
+  /// The last event of a connection.
+  public init(reason: ByeReason, text: String) {
+    self.reason = reason
+    self.text = text
+  }
 }

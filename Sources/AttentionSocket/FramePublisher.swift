@@ -20,7 +20,7 @@ public final class FramePublisher: @unchecked Sendable {
   let weightsWanted = Atomic<Bool>(false)
   let spectrumWanted = Atomic<Bool>(false)
   let snapshotWanted = Atomic<Bool>(false)
-  let thresholds: ThresholdBoard
+  package let thresholds: ThresholdBoard
   let inhibitions: InhibitionBoard
   /// Samples of the stream that were heard.
   let position = Atomic<Int>(0)
@@ -98,6 +98,9 @@ public final class FramePublisher: @unchecked Sendable {
     thresholdsSeen = version
     for keyword in 0..<layout.keywords { body(keyword, thresholds[keyword]) }
   }
+
+  /// Lets `changedThresholds` give all of them out again: whoever used them before isn't there any more.
+  package func repeatThresholds() { thresholdsSeen = -1 }
 
   /// Whether nobody is told of a keyword's detections now; any thread may ask.
   ///

@@ -236,7 +236,9 @@ package final class Hub {
   /// Says from now on what is true of a new model; its thresholds replace those that were set.
   ///
   /// A connection that has sent audio keeps the model that it began with.
-  private func take(_ reloaded: Reloaded) {
+  ///
+  /// - Parameter reloaded: The new model.
+  package func take(_ reloaded: Reloaded) {
     // What the streams say of it is read after this.
     reloaded.begin()
     identity.model = reloaded.model

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The thresholds of a stream: written by the event loop, read by the processing thread.
-final class ThresholdBoard: @unchecked Sendable {
+package final class ThresholdBoard: @unchecked Sendable {
   // Unchecked: the memory holds atomics only.
   private let values: UnsafeMutablePointer<Atomic<UInt32>>
   private let count: Int
@@ -23,7 +23,8 @@ final class ThresholdBoard: @unchecked Sendable {
   /// Changes with every threshold; to be read before the thresholds.
   var version: Int { changes.load(ordering: .acquiring) }
 
-  subscript(keyword: Int) -> Float {
+  /// The threshold of a keyword, by its index.
+  package subscript(keyword: Int) -> Float {
     Float(bitPattern: values[keyword].load(ordering: .relaxed))
   }
 

@@ -8,6 +8,8 @@ package protocol Timekeeper: Sendable {
   var sinceBoot: Double { get }
   /// Seconds since 1970, as the system has them now.
   var unix: Double { get }
+  /// Nanoseconds that a processor has worked for the calling thread: waiting isn't in it.
+  var workNanoseconds: UInt64 { get }
   /// Waits.
   ///
   /// - Parameters:
@@ -28,10 +30,20 @@ package struct SystemTime: Timekeeper {
     interruption.wait(seconds: seconds)
   }
 
+  package var workNanoseconds: UInt64 {
+    let used = Self.time(of: CLOCK_THREAD_CPUTIME_ID)
+    return UInt64(used.tv_sec) * 1_000_000_000 + UInt64(used.tv_nsec)
+  }
+
   private static func seconds(of clock: clockid_t) -> Double {
+    let time = time(of: clock)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  private static func time(of clock: clockid_t) -> timespec {
     var time = timespec()
     clock_gettime(clock, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    return time
   }
 }
 

@@ -67,7 +67,7 @@ extension Settings {
 }
 
 /// What becomes of a device, in words: to subscribers each time, to the log when it is news.
-final class DeviceReports: Sendable {
+package final class DeviceReports: Sendable {
   private struct Known {
     /// Whether the stream has ever had sound.
     var hasListened = false
@@ -81,7 +81,7 @@ final class DeviceReports: Sendable {
   private let logger: Logger
   private let known = Mutex(Known())
 
-  init(stream: String, publisher: FramePublisher, pulse: StreamPulse, logger: Logger) {
+  package init(stream: String, publisher: FramePublisher, pulse: StreamPulse, logger: Logger) {
     self.stream = stream
     self.publisher = publisher
     self.pulse = pulse
@@ -92,7 +92,7 @@ final class DeviceReports: Sendable {
   ///   - condition: What has become of it.
   ///   - device: The device.
   ///   - position: Where the stream stands.
-  func tell(_ condition: DeviceSource.Condition, device: String, at position: SamplePosition) {
+  package func tell(_ condition: DeviceSource.Condition, device: String, at position: SamplePosition) {
     let sample = Int(position.index)
     switch condition {
     case .listening:

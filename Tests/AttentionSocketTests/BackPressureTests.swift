@@ -1,6 +1,7 @@
 import AttentionSocket
 import NIOCore
 import NIOEmbedded
+import Simulated
 import Testing
 
 /// What happens when somebody doesn't read, or the event loop doesn't come round.

@@ -2,6 +2,7 @@ import AttentionSocket
 import JSONText
 import NIOCore
 import NIOEmbedded
+import Simulated
 import Testing
 
 /// `set`, `inhibit`, `status`, `snapshot` and `replay`, without sockets.

@@ -2,6 +2,7 @@ import AttentionSocket
 import JSONText
 import NIOCore
 import NIOEmbedded
+import Simulated
 import Testing
 
 /// Requests and events of one connection, without sockets and with a clock that stands still.

@@ -1,4 +1,5 @@
 import AttentionSocket
+import Simulated
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import AttentionSocket
 import NIOCore
 import NIOEmbedded
+import Simulated
 import Synchronization
 import Testing
 

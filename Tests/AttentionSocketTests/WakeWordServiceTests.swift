@@ -2,6 +2,7 @@ import AttentionSocket
 import JSONText
 import NIOCore
 import NIOEmbedded
+import Simulated
 import Testing
 
 private let format = "\"rate\":16000,\"width\":2,\"channels\":1"

@@ -1,5 +1,6 @@
 import AudioInput
 import Glibc
+import Simulated
 import Testing
 
 @Suite("A card while it runs, on a simulated clock") struct CaptureDeviceTests {

@@ -1,5 +1,6 @@
 import AudioInput
 import Glibc
+import Simulated
 import Synchronization
 import Testing
 
@@ -68,7 +69,7 @@ private final class MicrophoneWorld {
     default:
       note("clock set")
       let step = Double(draws.next(7_200)) - 3_600
-      time.offset.withLock { $0 += step }
+      time.step(step)
     }
   }
 }

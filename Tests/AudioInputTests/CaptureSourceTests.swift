@@ -1,5 +1,7 @@
 import AudioInput
 import Glibc
+import Simulated
+import TestSupport
 import Testing
 
 /// What a card gives: rate, channels and format, with ALSA's name for the format.

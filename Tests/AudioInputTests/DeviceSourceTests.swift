@@ -1,5 +1,7 @@
 import AudioInput
+import Simulated
 import Synchronization
+import TestSupport
 import Testing
 
 /// A device that gives samples until it fails; each sample is its number since the clock began.

@@ -1,5 +1,6 @@
 import AudioInput
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("PCMStream") struct PCMStreamTests {
@@ -157,22 +158,4 @@ import Testing
       }
     }
   }
-}
-
-/// Runs a closure on a thread of its own.
-func onThread(_ body: @escaping @Sendable () -> Void) {
-  final class Box: Sendable {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-  }
-  var thread = pthread_t()
-  let status = pthread_create(
-    &thread, nil,
-    { box in
-      guard let box else { return nil }
-      Unmanaged<Box>.fromOpaque(box).takeRetainedValue().body()
-      return nil
-    }, Unmanaged.passRetained(Box(body)).toOpaque())
-  precondition(status == 0, "no thread")
-  pthread_detach(thread)
 }

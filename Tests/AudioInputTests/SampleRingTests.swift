@@ -1,6 +1,7 @@
 import AudioInput
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("SampleRing") struct SampleRingTests {

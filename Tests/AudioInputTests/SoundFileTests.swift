@@ -2,6 +2,7 @@ import AudioInput
 import CSndFile
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 /// A file format to write and what may be expected of it.

@@ -9,16 +9,6 @@ import TestSupport
 import Testing
 import attnd
 
-/// A model's bytes: as SmallModel's, or with what a test changes.
-private func modelBytes(
-  seed: UInt64, _ change: (inout ModelDocument) -> Void = { _ in }
-) -> [UInt8] {
-  var random = SplitMix64(seed: seed)
-  var document = SmallModel.document()
-  change(&document)
-  return ModelFile.synthetic(document, using: &random)
-}
-
 @Suite("A new pipeline in a stream's place")
 struct PipelineExchangeTests {
   /// What a stream gives out, bit for bit.
@@ -138,7 +128,7 @@ final class ModelReloadTests {
   private func make(
     clients: (any ModelUser)? = nil
   ) throws -> (reload: ModelReload, exchange: PipelineExchange, model: ModelFile) {
-    let path = try folder.file("model.safetensors", modelBytes(seed: 1))
+    let path = try folder.file("model.safetensors", SmallModel.bytes(seed: 1))
     settings["model"] = path
     let model = try ModelFile(path: path)
     let exchange = PipelineExchange(model)
@@ -170,7 +160,7 @@ final class ModelReloadTests {
   @Test("a new model is described, and offered to every stream")
   func model() async throws {
     let (reload, exchange, old) = try make()
-    let bytes = modelBytes(seed: 2) { $0.name = "other" }
+    let bytes = SmallModel.bytes(seed: 2) { $0.name = "other" }
     _ = try folder.file("model.safetensors", bytes)
     #expect(try await reload.reload(.config) == nil, "the configuration names the same")
     let reloaded = try #require(try await begun(reload, .model))
@@ -184,7 +174,7 @@ final class ModelReloadTests {
   @Test("another model that the configuration names, and a threshold for all keywords")
   func configuration() async throws {
     let (reload, exchange, _) = try make()
-    let other = try folder.file("other.safetensors", modelBytes(seed: 2) { $0.name = "other" })
+    let other = try folder.file("other.safetensors", SmallModel.bytes(seed: 2) { $0.name = "other" })
     settings["model"] = other
     #expect(try await reload.reload(.model) == nil, "the configuration isn't read for it")
     let named = try #require(try await begun(reload, .config))
@@ -219,7 +209,7 @@ final class ModelReloadTests {
     arguments: ["text", "cut", "gone", "empty"])
   func broken(kind: String) async throws {
     let (reload, exchange, _) = try make()
-    let whole = modelBytes(seed: 2)
+    let whole = SmallModel.bytes(seed: 2)
     let bytes: [UInt8] =
       switch kind {
       case "text": Array("not a model\n".utf8)
@@ -260,7 +250,7 @@ final class ModelReloadTests {
     ]
     for (difference, change) in changes {
       let (reload, exchange, _) = try make()
-      _ = try folder.file("model.safetensors", modelBytes(seed: 2, change))
+      _ = try folder.file("model.safetensors", SmallModel.bytes(seed: 2, change))
       do {
         _ = try await reload.reload(.all)
         Issue.record("\(difference)")

@@ -38,6 +38,16 @@ enum SmallModel {
     return frontEnd
   }
 
+  /// The bytes of a model with the weights of a seed.
+  static func bytes(
+    seed: UInt64, _ change: (inout ModelDocument) -> Void = { _ in }
+  ) -> [UInt8] {
+    var random = SplitMix64(seed: seed)
+    var document = document()
+    change(&document)
+    return ModelFile.synthetic(document, using: &random)
+  }
+
   /// A model with the weights of a seed.
   static func make(
     _ frontEnd: FrontEnd = frontEnd, reset: ModelFile.ResetRule = .never, seed: UInt64 = 1

@@ -10,6 +10,13 @@ package struct AllocationCount: Sendable, Equatable, CustomStringConvertible {
   /// Calls to pthread_mutex_lock; `Synchronization.Mutex` is not among them.
   package var locks: UInt64
 
+  package init(allocations: UInt64, frees: UInt64, locks: UInt64) {
+    (self.allocations, self.frees, self.locks) = (allocations, frees, locks)
+  }
+
+  /// Nothing.
+  package static let none = AllocationCount(allocations: 0, frees: 0, locks: 0)
+
   /// Whether counts mean anything in this build, for `.enabled(if:)` of the tests that count.
   ///
   /// They don't under a sanitizer, which replaces malloc itself, nor in a debug build, which
@@ -61,6 +68,6 @@ package func expectNoAllocations<E: Error>(
 ) throws(E) {
   let count = try allocations(in: body)
   #expect(
-    count == AllocationCount(allocations: 0, frees: 0, locks: 0), "\(what())",
+    count == .none, "\(what())",
     sourceLocation: sourceLocation)
 }

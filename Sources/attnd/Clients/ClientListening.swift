@@ -1,4 +1,5 @@
 import AttentionSocket
+import AudioInput
 import Logging
 import ModelFile
 import Synchronization
@@ -7,7 +8,7 @@ import Synchronization
 ///
 /// Threads are started as clients come, as many as there are to be; a client goes to the one that
 /// has the fewest.
-final class ClientListening: AudioListening, ModelUser {
+package final class ClientListening: AudioListening, ModelUser {
   /// What new clients are heard with, and by whom.
   private struct Present {
     var model: ModelFile
@@ -19,6 +20,8 @@ final class ClientListening: AudioListening, ModelUser {
 
   private let mostThreads: Int
   private let mostClients: Int
+  private let start: @Sendable (ClientThread, Int) throws -> Void
+  private let timekeeper: any Timekeeper
   private let logger: Logger
   private let present: Mutex<Present>
 
@@ -27,11 +30,20 @@ final class ClientListening: AudioListening, ModelUser {
   ///   - threshold: In place of every keyword's own; nil for those.
   ///   - threads: Most threads to work with.
   ///   - clients: Most clients at once.
+  ///   - timekeeper: What time it is.
+  ///   - start: Starts a thread of a number, from 1; where time is made up, it takes turns instead.
   ///   - logger: For what goes wrong.
-  init(model: ModelFile, threshold: Float?, threads: Int, clients: Int, logger: Logger) {
+  package init(
+    model: ModelFile, threshold: Float?, threads: Int, clients: Int,
+    timekeeper: any Timekeeper = SystemTime(),
+    start: @escaping @Sendable (ClientThread, Int) throws -> Void = { try $0.start(number: $1) },
+    logger: Logger
+  ) {
     present = Mutex(Present(model: model, threshold: threshold))
     mostThreads = threads
     mostClients = clients
+    self.timekeeper = timekeeper
+    self.start = start
     self.logger = logger
   }
 
@@ -41,19 +53,20 @@ final class ClientListening: AudioListening, ModelUser {
     }
   }
 
-  func makeListener(publisher: FramePublisher) throws -> any AudioListener {
+  package func makeListener(publisher: FramePublisher) throws -> any AudioListener {
     try present.withLock { present in
       endIdle(&present.retiring)
       let thread = try thread(&present)
       let stream = try ClientStream(
-        model: present.model, threshold: present.threshold, publisher: publisher, thread: thread)
+        model: present.model, threshold: present.threshold, publisher: publisher, thread: thread,
+        timekeeper: timekeeper)
       thread.expect()
       return stream
     }
   }
 
   /// Hears clients that come from now on with another model; those that are here keep theirs.
-  func use(_ model: ModelFile, threshold: Float?) {
+  package func use(_ model: ModelFile, threshold: Float?) {
     present.withLock { present in
       present.model = model
       present.threshold = threshold
@@ -76,8 +89,9 @@ final class ClientListening: AudioListening, ModelUser {
     let idlest = present.threads.min { $0.clients < $1.clients }
     if let idlest, idlest.clients == 0 || present.threads.count >= mostThreads { return idlest }
     let new = ClientThread(
-      parameters: present.model.parameters, mostClients: mostClients, logger: logger)
-    try new.start(number: present.threads.count + 1)
+      parameters: present.model.parameters, mostClients: mostClients, timekeeper: timekeeper,
+      logger: logger)
+    try start(new, present.threads.count + 1)
     present.threads.append(new)
     return new
   }

@@ -56,13 +56,15 @@ package final class ClientStream: AudioListener, @unchecked Sendable {
   ///   - threshold: In place of every keyword's own; nil for those.
   ///   - publisher: Where to say what is heard.
   ///   - thread: Where it is heard.
+  ///   - timekeeper: What time it is.
   /// - Throws: What the parts find wrong with their numbers.
   package init(
-    model: ModelFile, threshold: Float?, publisher: FramePublisher, thread: ClientThread
+    model: ModelFile, threshold: Float?, publisher: FramePublisher, thread: ClientThread,
+    timekeeper: any Timekeeper = SystemTime()
   ) throws {
     let front = try model.frontEnd()
     rows = try SoundRows(
-      front, mean: model.mean, scale: model.scale, reset: model.reset, timekeeper: SystemTime())
+      front, mean: model.mean, scale: model.scale, reset: model.reset, timekeeper: timekeeper)
     network = try AttentionStream(
       model.parameters, detector: model.detector(threshold: threshold),
       sampleRate: front.sampleRate, hop: front.hop)

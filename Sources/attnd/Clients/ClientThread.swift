@@ -1,4 +1,5 @@
 import AttentionSocket
+import AudioInput
 import Glibc
 import Logging
 import StreamingAttention
@@ -22,6 +23,7 @@ package final class ClientThread: @unchecked Sendable {
   private let members = Atomic(0)
   private let stopped = Atomic(false)
   private let alarm = Alarm()
+  private let timekeeper: any Timekeeper
   private let logger: Logger
 
   private var batch: AttentionBatch
@@ -35,8 +37,12 @@ package final class ClientThread: @unchecked Sendable {
   /// - Parameters:
   ///   - parameters: The weights.
   ///   - mostClients: Most clients at once.
+  ///   - timekeeper: What time it is.
   ///   - logger: For what goes wrong.
-  package init(parameters: Parameters, mostClients: Int, logger: Logger) {
+  package init(
+    parameters: Parameters, mostClients: Int, timekeeper: any Timekeeper = SystemTime(),
+    logger: Logger
+  ) {
     // A client that has gone leaves its place within one turn of the thread: one may come before.
     callCapacity = 2 * mostClients
     calls = .allocate(capacity: callCapacity)
@@ -44,6 +50,7 @@ package final class ClientThread: @unchecked Sendable {
     batch = AttentionBatch(parameters, capacity: callCapacity)
     active.reserveCapacity(callCapacity)
     due.reserveCapacity(callCapacity)
+    self.timekeeper = timekeeper
     self.logger = logger
   }
 
@@ -100,7 +107,7 @@ package final class ClientThread: @unchecked Sendable {
   /// - Returns: Whether there may be more to do.
   package func turn() -> Bool {
     answerCalls()
-    let began = monotonicNanoseconds()
+    let began = timekeeper.workNanoseconds
     let heard = active.count
     guard let first = active.first else { return false }
     var index = 0
@@ -114,7 +121,7 @@ package final class ClientThread: @unchecked Sendable {
       }
     }
     step(&batch)
-    first.publisher.stepTook(nanoseconds: (monotonicNanoseconds() - began) / UInt64(heard))
+    first.publisher.stepTook(nanoseconds: (timekeeper.workNanoseconds - began) / UInt64(heard))
     return true
   }
 
@@ -161,13 +168,6 @@ package final class ClientThread: @unchecked Sendable {
       active.append(stream)
     }
   }
-}
-
-/// Nanoseconds of a clock that only goes forward.
-private func monotonicNanoseconds() -> UInt64 {
-  var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
-  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
 /// Wakes a thread that has nothing to do; ringing costs a system call only when it sleeps.

@@ -2,6 +2,7 @@ import AttentionSocket
 import Logging
 import NIOCore
 import NIOEmbedded
+import Simulated
 import Testing
 
 /// What the tests' daemon is made of.
@@ -101,60 +102,7 @@ final class EmbeddedDaemon {
   }
 }
 
-extension Peer {
-  /// The daemon's own user, on a Unix socket.
-  static let trusted = Peer(
-    isGreeted: true, usesNative: true, controls: true, name: "the tests")
-  /// Somebody on another machine.
-  static let remote = Peer(
-    isGreeted: false, usesNative: false, controls: false, name: "another machine")
-  /// Another user, on a Unix socket.
-  static let stranger = Peer(
-    isGreeted: true, usesNative: true, controls: false, name: "a stranger")
-}
-
-/// Keeps what is written, while it is full, as the channel does when the kernel takes no more.
-final class FullSocket: ChannelOutboundHandler {
-  typealias OutboundIn = ByteBuffer
-  var isFull = false
-
-  func flush(context: ChannelHandlerContext) {
-    if !isFull { context.flush() }
-  }
-}
-
-/// A client that is driven by hand.
-final class EmbeddedSubscriber {
-  let channel: EmbeddedChannel
-  private var decoder = EventDecoder(limits: .fromServer)
-
-  init(_ channel: EmbeddedChannel) { self.channel = channel }
-
-  /// Stops or starts taking bytes, as a full or emptied socket does.
-  func read(_ isReading: Bool) {
-    channel.isWritable = isReading
-    channel.pipeline.fireChannelWritabilityChanged()
-  }
-
-  func send(_ type: String, _ json: String = "{}") throws {
-    try send(
-      bytes: "{\"type\":\"\(type)\",\"data_length\":\(json.utf8.count)}\n\(json)")
-  }
-
-  func send(bytes: String) throws {
-    try channel.writeInbound(ByteBuffer(string: bytes))
-  }
-
-  func wireEvents() throws -> [WireEvent] {
-    while let bytes = try channel.readOutbound(as: ByteBuffer.self) { decoder.feed(bytes) }
-    var events: [WireEvent] = []
-    while let event = try decoder.next() { events.append(event) }
-    return events
-  }
-
-  /// What has come since the last look.
-  func events() throws -> [Event] { try wireEvents().map(Event.init) }
-
+extension EmbeddedSubscriber {
   /// Subscribes, and takes the reply and the states away.
   @discardableResult
   func subscribe(_ request: SubscriptionRequest) throws -> SubscribeReply {

@@ -1,57 +1,46 @@
 import AudioInput
 import Glibc
-import Synchronization
-
-/// A clock that stands still until somebody waits.
-final class SimulatedTime: Timekeeper {
-  private let now: Mutex<Double>
-  /// Unix time minus time since boot: steps when the system's clock is set.
-  let offset = Mutex(1_700_000_000.0)
-
-  init(_ start: Double = 1_000) { now = Mutex(start) }
-
-  var sinceBoot: Double { now.withLock { $0 } }
-  var unix: Double { sinceBoot + offset.withLock { $0 } }
-
-  func advance(_ seconds: Double) { now.withLock { $0 += seconds } }
-
-  func pause(seconds: Double, unless interruption: Interruption) {
-    if !interruption.isCalled { advance(seconds) }
-  }
-}
 
 /// A card on a simulated clock: its samples are numbers, counted from when it first ran (up to what a
-/// float holds exactly, then from 0 again), so that each tells when it was captured.
-final class SimulatedCard: CaptureCard, @unchecked Sendable {
+/// float holds exactly, then from 0 again), so that each tells when it was captured; or, where there is a
+/// `signal`, what that says.
+package final class SimulatedCard: CaptureCard, @unchecked Sendable {
   // Unchecked: one thread uses it, as it does a card.
 
-  let name = "simulated"
-  let rate: Int
-  let channels: Int
-  let encoding: SampleEncoding
-  let periodSize: Int
-  let bufferSize: Int
+  package let name = "simulated"
+  package let rate: Int
+  package let channels: Int
+  package let encoding: SampleEncoding
+  package let periodSize: Int
+  package let bufferSize: Int
 
   /// What the next calls are to meet.
-  enum Trouble: Equatable {
+  package enum Trouble: Equatable {
     /// The machine slept until then; afterwards the card can't resume and must be started anew.
     case asleep(until: Double)
     /// It is unplugged.
     case gone
     /// It is there and gives nothing.
     case deaf
+    /// Its driver fails.
+    case failing
   }
-  var trouble: Trouble?
+  package var trouble: Trouble?
+  /// Samples that a read gives at most.
+  package var mostAtOnce = Int.max
 
   private let time: SimulatedTime
+  /// The sound at a sample of a channel, full scale ±1.
+  private let signal: ((_ sample: Int, _ channel: Int) -> Float)?
   /// When its sample 0 was captured.
-  private(set) var born: Double?
+  package private(set) var born: Double?
   /// Number of the first sample that is in the buffer; nil while it doesn't run.
   private var next: Int?
 
-  init(
+  package init(
     rate: Int = 16_000, channels: Int = 1, encoding: SampleEncoding = .f32le, periods: Int = 8,
-    countingFrom origin: Double? = nil, time: SimulatedTime
+    countingFrom origin: Double? = nil,
+    signal: ((_ sample: Int, _ channel: Int) -> Float)? = nil, time: SimulatedTime
   ) {
     self.rate = rate
     self.channels = channels
@@ -60,23 +49,24 @@ final class SimulatedCard: CaptureCard, @unchecked Sendable {
     periodSize = rate / 100
     bufferSize = periods * periodSize
     self.time = time
+    self.signal = signal
   }
 
   /// Samples that the microphone has captured since the card first ran.
-  var captured: Int {
+  package var captured: Int {
     Int(((time.sinceBoot - (born ?? time.sinceBoot)) * Double(rate) + 1e-6).rounded(.down))
   }
 
-  func start() -> Int32 {
+  package func start() -> Int32 {
     if trouble == .gone { return -ENODEV }
     if born == nil { born = time.sinceBoot }
     next = captured
     return 0
   }
 
-  func prepare() -> Int32 { trouble == .gone ? -ENODEV : 0 }
+  package func prepare() -> Int32 { trouble == .gone ? -ENODEV : 0 }
 
-  func resume() -> Int32 {
+  package func resume() -> Int32 {
     guard case .asleep(let end) = trouble else { return -ENOSYS }
     guard time.sinceBoot >= end else { return -EAGAIN }
     trouble = nil
@@ -87,13 +77,14 @@ final class SimulatedCard: CaptureCard, @unchecked Sendable {
     switch trouble {
     case .gone: return -ENODEV
     case .asleep: return -ESTRPIPE
+    case .failing: return -EIO
     case .deaf, nil: break
     }
     guard let next else { return -EBADFD }
     return trouble == nil && captured - next > bufferSize ? -EPIPE : 0
   }
 
-  func wait(milliseconds: Int32) -> Int32 {
+  package func wait(milliseconds: Int32) -> Int32 {
     if status < 0 { return status }
     let end = time.sinceBoot + Double(milliseconds) / 1_000
     guard trouble == nil, let next else {
@@ -107,22 +98,26 @@ final class SimulatedCard: CaptureCard, @unchecked Sendable {
     return captured - next >= periodSize ? 1 : 0
   }
 
-  func backlog() -> CaptureBacklog? {
+  package func backlog() -> CaptureBacklog? {
     next.map { CaptureBacklog(frames: captured - $0, age: 0) }
   }
 
-  func read(into bytes: UnsafeMutableRawPointer, frames: Int) -> Int {
+  package func read(into bytes: UnsafeMutableRawPointer, frames: Int) -> Int {
     if status < 0 { return Int(status) }
     guard let next else { return -Int(EBADFD) }
-    let count = min(frames, captured - next)
+    let count = min(frames, captured - next, mostAtOnce)
     for index in 0..<count {
       for channel in 0..<channels {
         let offset = (index * channels + channel) * encoding.bytesPerSample
+        let sample = next + index
         if encoding == .f32le {
-          bytes.storeBytes(
-            of: Float((next + index) % Self.modulus), toByteOffset: offset, as: Float.self)
+          let value = signal.map { $0(sample, channel) } ?? Float(sample % Self.modulus)
+          bytes.storeBytes(of: value, toByteOffset: offset, as: Float.self)
         } else {
-          write(Self.level(of: next + index, channel: channel), at: bytes + offset)
+          let value =
+            signal.map { $0(sample, channel) }
+            ?? Float(Self.level(of: sample, channel: channel)) / 256
+          write(value, at: bytes + offset)
         }
       }
     }
@@ -131,18 +126,18 @@ final class SimulatedCard: CaptureCard, @unchecked Sendable {
   }
 
   /// What a card of whole numbers gives at a place on a channel, in 256ths of full scale.
-  static func level(of sample: Int, channel: Int) -> Int {
+  package static func level(of sample: Int, channel: Int) -> Int {
     (sample * 37 + channel * 101) % 255 - 127
   }
 
-  /// Writes a level as the card's encoding has it.
-  private func write(_ level: Int, at target: UnsafeMutableRawPointer) {
+  /// Writes a value below full scale as the card's encoding has it.
+  private func write(_ value: Float, at target: UnsafeMutableRawPointer) {
     switch encoding {
-    case .s16le: target.storeBytes(of: Int16(level << 7), as: Int16.self)
-    case .s24In32le: target.storeBytes(of: Int32(level << 15), as: Int32.self)
-    case .s32le: target.storeBytes(of: Int32(level << 23), as: Int32.self)
+    case .s16le: target.storeBytes(of: Int16(value * 0x1p15), as: Int16.self)
+    case .s24In32le: target.storeBytes(of: Int32(value * 0x1p23), as: Int32.self)
+    case .s32le: target.storeBytes(of: Int32(value * 0x1p31), as: Int32.self)
     case .s24le:
-      let whole = UInt32(bitPattern: Int32(level << 15))
+      let whole = UInt32(bitPattern: Int32(value * 0x1p23))
       for byte in 0..<3 {
         target.storeBytes(
           of: UInt8(truncatingIfNeeded: whole >> (8 * UInt32(byte))), toByteOffset: byte,
@@ -155,10 +150,10 @@ final class SimulatedCard: CaptureCard, @unchecked Sendable {
   private static let modulus = 1 << 20
 
   /// How many samples a sample lies from where it was captured.
-  static func distance(of sample: Float, from position: Int) -> Int {
+  package static func distance(of sample: Float, from position: Int) -> Int {
     let distance = abs(Int(sample) - position % modulus)
     return min(distance, modulus - distance)
   }
 
-  func reason(_ status: Int32) -> String { "error \(status)" }
+  package func reason(_ status: Int32) -> String { "error \(status)" }
 }
