@@ -92,7 +92,9 @@ package final class DeviceReports: Sendable {
   ///   - condition: What has become of it.
   ///   - device: The device.
   ///   - position: Where the stream stands.
-  package func tell(_ condition: DeviceSource.Condition, device: String, at position: SamplePosition) {
+  package func tell(
+    _ condition: DeviceSource.Condition, device: String, at position: SamplePosition
+  ) {
     let sample = Int(position.index)
     switch condition {
     case .listening:

@@ -174,7 +174,8 @@ final class ModelReloadTests {
   @Test("another model that the configuration names, and a threshold for all keywords")
   func configuration() async throws {
     let (reload, exchange, _) = try make()
-    let other = try folder.file("other.safetensors", SmallModel.bytes(seed: 2) { $0.name = "other" })
+    let other = try folder.file(
+      "other.safetensors", SmallModel.bytes(seed: 2) { $0.name = "other" })
     settings["model"] = other
     #expect(try await reload.reload(.model) == nil, "the configuration isn't read for it")
     let named = try #require(try await begun(reload, .config))

@@ -7,14 +7,9 @@ final class Reader {
   /// What is true, as far as readers are told of it.
   struct Truth {
     let keywords: [String]
-    let run: String
     let frame: (Int) -> Oracle.Frame?
     /// Detections that were not inhibited, in order: the first has the number 1.
     var told: [Oracle.Detection] = []
-  }
-
-  struct Broken: Error, CustomStringConvertible {
-    let description: String
   }
 
   let name: String
@@ -28,6 +23,8 @@ final class Reader {
   private(set) var state: StreamState?
   private(set) var lost = 0
   private(set) var frames = 0
+  /// Frames that came or were told of as dropped, where all are asked for.
+  var framesKnown: Int { frames + dropped }
   private(set) var detections = 0
   private(set) var dropped = 0
   private(set) var replies = 0
@@ -68,7 +65,7 @@ final class Reader {
   func tear() { _ = try? subscriber.channel.finish(acceptAlreadyClosed: true) }
 
   private func expect(_ condition: Bool, _ text: @autoclosure () -> String) throws {
-    if !condition { throw Broken(description: "\(name): \(text())") }
+    try demand(condition, "\(name): \(text())")
   }
 
   /// Takes what has come, and holds it against the truth.

@@ -16,13 +16,6 @@ final class Speaker {
     var hasEnded = false
   }
 
-  /// What is listened with.
-  struct Present {
-    var model: ModelFile
-    /// In place of every keyword's own.
-    var threshold: Float?
-  }
-
   private struct Word: Equatable {
     var name: String
     var sample: Int
@@ -39,7 +32,7 @@ final class Speaker {
   /// What is still to be sent of the present epoch.
   private var rest: ArraySlice<Int16> = []
   /// What it is heard with, since it first spoke.
-  private var present: Present?
+  private var present: SimulatedDaemon.Listening?
   private var negatives = 0
 
   init(_ name: String, _ subscriber: EmbeddedSubscriber, seed: UInt64) {
@@ -49,13 +42,14 @@ final class Speaker {
   }
 
   private func expect(_ condition: Bool, _ text: @autoclosure () -> String) throws {
-    if !condition { throw Reader.Broken(description: "\(name): \(text())") }
+    try demand(condition, "\(name): \(text())")
   }
 
   /// Says something more.
   ///
   /// - Parameter present: What new clients are heard with.
-  func speak(_ present: Present) throws {
+  /// - Throws: What the channel says.
+  func speak(_ present: SimulatedDaemon.Listening) throws {
     guard !isGone, subscriber.channel.isActive else { return }
     if !rest.isEmpty {
       let chunk = rest.prefix(Int.random(in: 1...4_000, using: &random))
@@ -92,7 +86,9 @@ final class Speaker {
   }
 
   /// What `attnd batch` finds.
-  private static func words(in sound: [Int16], by present: Present) throws -> [Word] {
+  private static func words(in sound: [Int16], by present: SimulatedDaemon.Listening) throws
+    -> [Word]
+  {
     let model = present.model
     let source = ArraySource(sound.map { Float($0) / 32_768 }, sampleRate: model.sampleRate)
     var pipeline = try Pipeline(model, threshold: present.threshold)
