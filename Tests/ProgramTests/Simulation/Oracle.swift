@@ -118,6 +118,10 @@ final class Oracle {
   private let keywords: Int
   private var pipeline: Pipeline
   private static let kept = 8_000
+  /// When sample 0 was captured, as the first block says.
+  private var firstStart: Double?
+  /// Holes are told by a clock to a sample each.
+  private static let mostDrift = 0.01
 
   init(_ model: ModelFile, heard: HeardSource, seed: UInt64) throws {
     self.heard = heard
@@ -130,7 +134,8 @@ final class Oracle {
 
   /// Hears on, as far as the daemon has.
   func catchUp() throws {
-    let sinceBoot = heard.blocks.last?.sinceBoot
+    let newestBlock = heard.blocks.last
+    let sinceBoot = newestBlock?.sinceBoot
     again.blocks += heard.blocks
     heard.blocks.removeAll()
     while !again.blocks.isEmpty {
@@ -154,6 +159,19 @@ final class Oracle {
               start: $0.start, end: $0.end))
         })
     }
+    if let newestBlock { try check(newestBlock) }
+  }
+
+  /// What a device says of where its sound lies, and of when that was captured.
+  private func check(_ block: HeardSource.Block) throws {
+    let end = Int(block.position.index) + block.samples.count
+    try demand(position == end, "the stream stands at \(position), its device at \(end)")
+    guard let sinceBoot = block.sinceBoot else { return }
+    let start = sinceBoot - Double(end) / Double(heard.sampleRate)
+    let drift = start - (firstStart ?? start)
+    firstStart = firstStart ?? start
+    try demand(
+      abs(drift) < Self.mostDrift, "stream time and the world's are \(drift) s apart")
   }
 
   /// Goes on with another model from here on.
