@@ -215,8 +215,7 @@ package final class Connection: ChannelInboundHandler {
   private func endAsSlowReader(_ why: String) {
     guard life == .open else { return }
     hub.counters.refused.wrappingAdd(1, ordering: .relaxed)
-    let bye = Bye(reason: .slowReader, text: why + "; reconnect and subscribe with since")
-    queue.offerLast(bye.encoded())
+    queue.offerLast(slowReader(why).encoded())
     finish()
   }
 
@@ -306,12 +305,25 @@ package final class Connection: ChannelInboundHandler {
 
   private func nextOfHistory() -> ByteBuffer? {
     if let replay, replay.isOvertaken(by: hub.history) {
-      self.replay = nil
-      endAsSlowReader("the history has moved past what is being replayed")
+      endReplay()
     }
     if let detection = replay?.advance(in: hub.history) { return detection.encoded() }
     replay = nil
     return nil
+  }
+
+  /// Detections that were promised are gone: nothing that came after them may be seen, or who comes again
+  /// would ask from there on.
+  private func endReplay() {
+    replay = nil
+    queue.removeAll()
+    let why = "the history has moved past what is being replayed"
+    if life == .open { return endAsSlowReader(why) }
+    queue.offerLast(slowReader(why).encoded())
+  }
+
+  private func slowReader(_ why: String) -> Bye {
+    Bye(reason: .slowReader, text: why + "; reconnect and subscribe with since")
   }
 
   /// Retained frames go out only while nothing else waits: they push nothing out.

@@ -177,6 +177,14 @@ package struct SubscriberQueue {
     append(.bytes(bytes))
   }
 
+  /// Throws away what waits, in both lanes.
+  package mutating func removeAll() {
+    frames.removeAll()
+    due.removeAll()
+    holes.removeAll()
+    (frameBytes, dueBytes) = (0, 0)
+  }
+
   private mutating func append(_ content: Due.Content) {
     let entry = Due(ticket: nextTicket(), content: content)
     due.append(entry)

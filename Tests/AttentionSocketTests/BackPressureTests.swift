@@ -59,6 +59,29 @@ import Testing
     #expect(reply.replayed == 10 && reply.missed == 0)
   }
 
+  @Test(
+    "A replay that the history has moved past ends in bye, with nothing shown from behind the hole",
+    arguments: [100, 6])
+  func overtakenReplay(mustArriveEvents: Int) throws {
+    var limits = ServerLimits()
+    (limits.history, limits.mustArriveEvents) = (4, mustArriveEvents)
+    let daemon = EmbeddedDaemon(limits: limits)
+    for index in 0..<4 { daemon.publisher().detection(at: index) }
+    daemon.drain()
+    let client = try daemon.connect()
+    client.read(false)
+    try client.channel.writeInbound(
+      SubscriptionRequest(
+        events: [.detection], since: DetectionNumber(run: Example.identity().run, seq: 0)
+      ).encoded(id: nil))
+    for index in 4..<14 { daemon.publisher().detection(at: index) }
+    daemon.drain()
+    client.read(true)
+    let events = try client.events().map(\.summary)
+    #expect(!events.contains { $0.hasPrefix("detection") }, "\(events)")
+    #expect(events.last == "bye slow-reader", "\(events)")
+  }
+
   @Test("A reader that takes no byte for thirty seconds is closed") func stall() throws {
     let daemon = EmbeddedDaemon()
     let kernel = FullSocket()

@@ -45,7 +45,7 @@ final class World {
   private var clipsDue = 0
   private var clipsCounted = 0
   private var shown = 0
-  private var newestAtLook = -1
+  private var newestKnown = -1
 
   /// While machine or process stood still.
   private var stopped = 0.0
@@ -211,10 +211,10 @@ final class World {
       witness.detections == truth.told.count,
       "\(witness.detections) detections of \(truth.told.count) came")
     // Those that found the ring full are told of with the next one.
+    if witness.framesKnown == oracle.newest + 1 { newestKnown = oracle.newest }
     try demand(
-      witness.framesKnown == oracle.newest + 1 || oracle.newest - newestAtLook > Self.ring,
+      newestKnown == oracle.newest || oracle.newest - newestKnown > Self.ring,
       "\(witness.framesKnown) frames of \(oracle.newest + 1) came or were told of as dropped")
-    newestAtLook = oracle.newest
     if let state = witness.state {
       try demand(
         state == daemon.state, "the stream is said to be \(state), it is \(daemon.state)")
