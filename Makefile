@@ -1,6 +1,6 @@
 # The two commands of the README, and those of CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help run build test install uninstall fuzz lint format train fixtures clean static
+.PHONY: help run build test simulate install uninstall fuzz lint format train fixtures clean static
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -14,6 +14,9 @@ build: packages ## Build the release binary, .build/release/attnd
 
 test: packages lint ## Run every test
 	@Tests/run.sh
+
+simulate: packages ## Live through simulated worlds (SEEDS=1-20), each ten minutes of sound and its troubles
+	@Tests/simulate.sh $(or $(SEEDS),1-20)
 
 install: ## Install attnd with its manual and units (PREFIX=/usr/local, DESTDIR=)
 	@test -x .build/static/release/attnd || $(MAKE) static

@@ -23,6 +23,9 @@ echo "The same for ATTND_KERNELS=baseline:"
 ATTND_KERNELS=baseline run_tests \
   --filter '^(KernelsTests|FeatureExtractionTests|StreamingAttentionTests)\.'
 
+# The whole daemon in simulated worlds, about a minute of them.
+Tests/simulate.sh 1-20
+
 # The kernels and the golden transforms as older processors run them, which end a program that uses
 # an instruction of a newer one. What the tests print with ATTND_TEST_RATIOS names the kernels used.
 on_processor() { # processor, the kernels that it should choose

@@ -235,17 +235,18 @@ package final class Hub {
 
   /// Says from now on what is true of a new model; its thresholds replace those that were set.
   ///
-  /// A connection that has sent audio keeps the model that it began with.
+  /// A connection that has sent audio keeps the model that it began with, and hears of its thresholds only.
   ///
   /// - Parameter reloaded: The new model.
   package func take(_ reloaded: Reloaded) {
     // What the streams say of it is read after this.
     reloaded.begin()
+    let isOtherModel = identity.model != reloaded.model
     identity.model = reloaded.model
     identity.keywords = reloaded.keywords
     thresholds = reloaded.keywords.map(\.threshold)
     info = ServiceDescription(of: identity).encoded()
-    for feed in feeds {
+    for feed in isOtherModel ? feeds : feeds + clientFeeds.values {
       for (index, threshold) in thresholds.enumerated() {
         feed.publisher.thresholds.set(threshold, of: index)
       }

@@ -68,8 +68,10 @@ package final class ClientListening: AudioListening, ModelUser {
   /// Hears clients that come from now on with another model; those that are here keep theirs.
   package func use(_ model: ModelFile, threshold: Float?) {
     present.withLock { present in
-      present.model = model
       present.threshold = threshold
+      // Read again it is the same, and the threads have the weights that they have.
+      guard present.model.digest != model.digest else { return }
+      present.model = model
       present.retiring += present.threads
       present.threads = []
       endIdle(&present.retiring)

@@ -1,4 +1,5 @@
 import AttentionSocket
+import ModelFile
 import NIOEmbedded
 import Simulated
 import TestSupport
@@ -107,6 +108,16 @@ final class Crowd {
       try reader.subscriber.send(bytes: bytes)
     default: try reader.send("ping", "{\"text\":\"are you there?\"}")
     }
+  }
+
+  /// The daemon has taken other thresholds, and may have taken another model.
+  ///
+  /// - Parameter before: What it listened with.
+  func changed(from before: SimulatedDaemon.Listening) {
+    let present = daemon.present
+    // Who speaks keeps the model that it began with, and hears of its thresholds only.
+    guard before.model.digest == present.model.digest else { return }
+    for speaker in speakers { speaker.take(threshold: present.threshold) }
   }
 
   private func replay(_ reader: Reader) throws {

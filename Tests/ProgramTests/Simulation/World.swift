@@ -219,7 +219,10 @@ final class World {
       try demand(
         state == daemon.state, "the stream is said to be \(state), it is \(daemon.state)")
     }
-    guard let frame = witness.newestFrame, frame != shown else { return }
+    // Where newer ones found the ring full there are none behind it.
+    guard let frame = witness.newestFrame, frame != shown, newestKnown == oracle.newest else {
+      return
+    }
     shown = frame
     guard let captured = oracle.captured[frame], now - captured > Self.budget + 0.001 else {
       return
@@ -360,7 +363,9 @@ final class World {
       note("reload", "of model \(made)")
     }
     do {
+      let before = daemon.present
       try daemon.readAnew()
+      crowd.changed(from: before)
     } catch {
       note("reload is refused", "\(error)")
     }
