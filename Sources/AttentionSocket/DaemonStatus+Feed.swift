@@ -25,6 +25,7 @@ extension DaemonStatus.Stream {
         ? DaemonStatus.Latency(
           count: latency.count, p50: latency.p50 / 1e6, p99: latency.p99 / 1e6,
           p999: latency.p999 / 1e6, max: latency.max / 1e6) : nil,
-      subscribers: subscribers, warnings: feed.heldWarnings)
+      subscribers: subscribers, warnings: feed.heldWarnings,
+      ownVoice: publisher.ownVoices)
   }
 }

@@ -43,6 +43,8 @@ public struct DaemonStatus: Equatable, Sendable {
     public var subscribers: Int
     /// Warnings that hold now.
     public var warnings: [WarningCode]
+    /// Detections that nobody was told of, since they were of the machine's own voice.
+    public var ownVoice = 0
   }
 
   /// From the capture of a frame's newest sample to the frame's write to a socket, in milliseconds.
@@ -166,5 +168,6 @@ extension DaemonStatus.Stream {
     }
     json.field("subscribers", subscribers)
     json.field("warnings", warnings.map(\.rawValue))
+    json.field("own_voice", ownVoice)
   }
 }

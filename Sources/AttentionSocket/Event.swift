@@ -65,6 +65,8 @@ public enum WarningCode: String, CaseIterable, Sendable {
   case narrowBand = "narrow-band"
   case clockDrift = "clock-drift"
   case noSpace = "no-space"
+  /// What should be the machine's own voice is what the microphone hears.
+  case falseReference = "false-reference"
   /// A code that this version doesn't know.
   case other
 }

@@ -40,6 +40,8 @@ public final class FramePublisher: @unchecked Sendable {
   let hasNews = Atomic<Bool>(false)
   /// Events that found their ring full, not yet seen by the event loop.
   let lostEvents = Atomic<Int>(0)
+  /// Detections of the machine's own voice.
+  private let ownVoice = Atomic<Int>(0)
   private let warnings = WarningCounters()
   private let doorbell: Doorbell
 
@@ -101,6 +103,18 @@ public final class FramePublisher: @unchecked Sendable {
 
   /// Lets `changedThresholds` give all of them out again: whoever used them before isn't there any more.
   package func repeatThresholds() { thresholdsSeen = -1 }
+
+  /// The threshold of a keyword that is in force.
+  ///
+  /// - Parameter keyword: Index of the keyword.
+  /// - Returns: The model's, or what a client has set.
+  public func threshold(of keyword: Int) -> Float { thresholds[keyword] }
+
+  /// Detections of the machine's own voice so far.
+  package var ownVoices: Int { ownVoice.load(ordering: .relaxed) }
+
+  /// Counts a detection that nobody is told of, since it is the machine's own voice.
+  public func heardOwnVoice() { ownVoice.wrappingAdd(1, ordering: .relaxed) }
 
   /// Whether nobody is told of a keyword's detections now; any thread may ask.
   ///
@@ -303,6 +317,14 @@ public final class FramePublisher: @unchecked Sendable {
     }
   }
 
+  /// Whether what a warning is about holds now; any thread may ask.
+  ///
+  /// - Parameter code: What it is about.
+  /// - Returns: Whether it has begun and isn't over.
+  package func holds(_ code: WarningCode) -> Bool {
+    held.load(ordering: .relaxed) & code.bit != 0
+  }
+
   /// Event loop: warnings of a code since the last call, and the largest lag among them.
   func takeWarnings(_ code: WarningCode) -> (count: Int, lag: Double) { warnings.take(code) }
 
@@ -421,6 +443,7 @@ private final class WarningCounters: Sendable {
   private let narrowBand = Counter()
   private let clockDrift = Counter()
   private let noSpace = Counter()
+  private let falseReference = Counter()
   private let other = Counter()
 
   private func with<R>(_ code: WarningCode, _ body: (borrowing Counter) -> R) -> R {
@@ -432,6 +455,7 @@ private final class WarningCounters: Sendable {
     case .narrowBand: body(narrowBand)
     case .clockDrift: body(clockDrift)
     case .noSpace: body(noSpace)
+    case .falseReference: body(falseReference)
     case .other: body(other)
     }
   }

@@ -81,7 +81,7 @@ extension ReloadReply {
   func encoded(id: RequestID?) -> ByteBuffer {
     EventEncoder.encode("reload-reply") { json in
       json.field("id", id)
-      json.field("model") { model.write(to: &$0) }
+      json.field("model", object: model.write)
       json.field("changed", hasChanged)
     }
   }
@@ -151,6 +151,7 @@ extension DaemonStatus.Stream {
     idle = try fields.optionalNumber("idle")
     clipping = try fields.optionalNumber("clipping")
     interruptions = try fields.optionalInteger("xruns", in: 0...Int.max) ?? 0
+    ownVoice = try fields.optionalInteger("own_voice", in: 0...Int.max) ?? 0
     latency = try fields.optionalObject("latency_ms").map { times throws(FieldError) in
       DaemonStatus.Latency(
         count: try times.integer("count"), p50: try times.number("p50"),

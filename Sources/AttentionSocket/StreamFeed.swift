@@ -359,6 +359,7 @@ extension WarningCode {
     case .clockDrift: 32
     case .noSpace: 64
     case .other: 128
+    case .falseReference: 256
     }
   }
 
@@ -374,6 +375,8 @@ extension WarningCode {
       "the input has nothing above 4 kHz; is it a telephone's or a headset's call mode?"
     case .clockDrift: "the card's clock and the system's drift apart"
     case .noSpace: "a detection's sound can't be kept: no room or no folder; the log says which"
+    case .falseReference:
+      "the reference gives what the microphone hears, so it isn't used; is it the loudspeaker's monitor?"
     case .other: "something is wrong"
     }
   }

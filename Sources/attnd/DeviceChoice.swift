@@ -8,6 +8,8 @@ package struct DeviceChoice: Sendable, Equatable {
     + "none of them twice, and not 'self'"
   /// What the stream of a device without a name is called.
   static let usualName = "mic"
+  /// What the stream of what the machine itself plays is called.
+  static let referenceName = "reference"
 
   /// The stream's name.
   package let name: String
@@ -19,6 +21,13 @@ package struct DeviceChoice: Sendable, Equatable {
   /// A device whose stream has the usual name.
   package init(device: String) {
     name = Self.usualName
+    self.device = device
+    channels = nil
+  }
+
+  /// The device that gives what the machine itself plays.
+  package init(reference device: String) {
+    name = Self.referenceName
     self.device = device
     channels = nil
   }

@@ -15,11 +15,13 @@ package final class ListeningStream {
   private let pulse: StreamPulse
   private let exchange: PipelineExchange
   private let recorder: ClipRecorder?
+  private let role: VoiceRole
   private let timekeeper: any Timekeeper
   // Apart from each other: one speaks while another one is at work.
   private var pipeline: Pipeline
   private var watch: SignalWatch
   private var output: StreamOutput
+  private var ear: VoiceEar
   /// Processor time when the last hop was done.
   private var worked: UInt64?
 
@@ -34,12 +36,13 @@ package final class ListeningStream {
   ///   - pulse: How the stream does.
   ///   - exchange: Where a new pipeline is found.
   ///   - recorder: Who keeps the sound around detections; nil where nobody does.
+  ///   - role: What it has to do with the machine's own voice.
   ///   - timekeeper: What time it is.
   /// - Throws: What the parts find wrong with their numbers.
   package init(
     source: any AudioSource, model: ModelFile, threshold: Float?, publisher: FramePublisher,
     pulse: StreamPulse, exchange: PipelineExchange, recorder: ClipRecorder? = nil,
-    timekeeper: any Timekeeper = SystemTime()
+    role: VoiceRole = .none, timekeeper: any Timekeeper = SystemTime()
   ) throws {
     pipeline = try Pipeline(model, threshold: threshold, timekeeper: timekeeper)
     watch = try SignalWatch(sampleRate: model.sampleRate)
@@ -51,6 +54,8 @@ package final class ListeningStream {
     self.pulse = pulse
     self.exchange = exchange
     self.recorder = recorder
+    self.role = role
+    ear = VoiceEar(role, keywords: model.keywords.count)
     self.timekeeper = timekeeper
   }
 
@@ -90,12 +95,26 @@ package final class ListeningStream {
     let goesOn = try pipeline.advance(
       reading: source,
       gap: { output.publish($0) },
-      sound: { watch.push($0) { publisher.setWarning($0.code, holds: $1) } },
+      sound: { samples in
+        watch.push(samples) { trouble, holds in
+          // A machine that is silent, or plays what it likes, is no trouble.
+          if !role.isReference { publisher.setWarning(trouble.code, holds: holds) }
+        }
+      },
       frame: { frame, stream in
+        if let isFalse = ear.hear(frame, stream, threshold: { publisher.threshold(of: $0) }) {
+          publisher.setWarning(.falseReference, holds: isFalse)
+        }
         output.publish(frame, stream)
         recorder?.hear(frame, stream)
       },
-      detection: { output.publish($0) })
+      detection: { detection in
+        if ear.silences(detection.keyword) {
+          publisher.heardOwnVoice()
+        } else {
+          output.publish(detection)
+        }
+      })
     guard goesOn else { return false }
     pulse.heard(pipeline.position)
     publisher.clips(share: watch.clippedShare)

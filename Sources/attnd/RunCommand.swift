@@ -103,6 +103,9 @@ struct RunCommand: AsyncParsableCommand {
       metadata: ["model": "\(model.name)"])
     if inputs.isEmpty { logger.info("listening to what clients send") }
 
+    let voice =
+      inputs.contains(where: \.isReference)
+      ? OwnVoice(keywords: model.keywords.count) : nil
     let clips = settings.clips.map { ClipKeeping($0, logger: logger) }
     let streams = inputs.enumerated().map { index, input in
       let publisher = server.publisher(forStream: index)
@@ -111,7 +114,9 @@ struct RunCommand: AsyncParsableCommand {
         source: input.source(publisher, pulse, logger), model: model,
         threshold: settings.threshold, publisher: publisher, clips: clips,
         patience: input.kind == .file && pace == .fastest ? .waits : .none, pulse: pulse,
-        exchange: exchanges[index], logger: logger)
+        exchange: exchanges[index],
+        role: voice.map { input.isReference ? .reference($0) : .microphone($0) } ?? .none,
+        logger: logger)
     }
     let notifier = ServiceNotifier(environment: environment)
     try await ServiceGroup(

@@ -28,6 +28,8 @@ package struct Settings: Sendable {
   package var threshold: Float?
   /// Where sound comes from.
   package var source: Source
+  /// The device that gives what the machine itself plays; nil for none.
+  package var reference: String?
   /// Whether devices must be there at the start.
   package var requiresDevice: Bool
   /// Which of the source's channels to listen to.
@@ -100,13 +102,22 @@ package struct Settings: Sendable {
   ) throws(SettingsError) -> Settings {
     let places = SettingPlaces(flags: flags, environment: environment, file: file)
     let named = try places.value(of: SettingsTable.socket)
+    let streams = try places.value(of: SettingsTable.stream) ?? []
+    let reference = try places.value(of: SettingsTable.reference)
+    guard reference == nil || !streams.contains(where: { $0.name == DeviceChoice.referenceName })
+    else {
+      throw .usage(
+        "--reference is the stream '\(DeviceChoice.referenceName)': give that of --stream another "
+          + "name")
+    }
     return Settings(
       model: try places.value(of: SettingsTable.model),
       threshold: try places.value(of: SettingsTable.threshold),
       source: try source(
         device: places.value(of: SettingsTable.device),
-        streams: places.value(of: SettingsTable.stream) ?? [],
+        streams: streams,
         talksOverStandardStreams: named == [.standardStreams]),
+      reference: reference,
       requiresDevice: try places.value(of: SettingsTable.requireDevice) ?? false,
       channels: try places.value(of: SettingsTable.channels) ?? .mix,
       pcm: PCMFormat(

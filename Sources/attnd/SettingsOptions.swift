@@ -110,6 +110,9 @@ struct SourceOptions: ParsableArguments {
   @Option(help: ArgumentHelp(SettingsTable.stream.entry))
   var stream: [String] = []
 
+  @Option(help: ArgumentHelp(SettingsTable.reference.entry))
+  var reference: String?
+
   @Flag(help: ArgumentHelp(SettingsTable.requireDevice.entry))
   var requireDevice = false
 
@@ -134,6 +137,7 @@ struct SourceOptions: ParsableArguments {
     [
       SettingsTable.device.entry.name: device,
       SettingsTable.stream.entry.name: stream.isEmpty ? nil : stream.joined(separator: "\n"),
+      SettingsTable.reference.entry.name: reference,
       SettingsTable.requireDevice.entry.name: requireDevice ? "true" : nil,
       SettingsTable.rate.entry.name: rate,
       SettingsTable.encoding.entry.name: encoding,

@@ -86,6 +86,14 @@ package enum SettingsTable {
       return known.isEmpty || known.count < choices.count || names.count < known.count ? nil : known
     })
 
+  package static let reference = Setting(
+    entry: SettingEntry(
+      name: "reference", valueName: "device",
+      help: "The ALSA capture device that gives what the machine itself plays, such as a sound "
+        + "server's monitor: a keyword that it has just said is not heard from a microphone.",
+      standard: "none", example: "monitor"),
+    expected: "the name of a device", parse: text)
+
   package static let requireDevice = Setting(
     entry: SettingEntry(
       name: "require-device", valueName: "yes",
@@ -235,7 +243,8 @@ package enum SettingsTable {
   /// All of them, in the order in which people meet them.
   package static let entries: [SettingEntry] =
     [
-      model.entry, threshold.entry, device.entry, stream.entry, requireDevice.entry, channels.entry,
+      model.entry, threshold.entry, device.entry, stream.entry, reference.entry,
+      requireDevice.entry, channels.entry,
       rate.entry, encoding.entry, pcmChannels.entry, socket.entry, socketMode.entry,
       allowRemote.entry, nativeTCP.entry,
       controlTCP.entry, controlGroup.entry, connections.entry,

@@ -87,7 +87,9 @@ package struct StatusView {
   }
 
   private func heard(_ stream: DaemonStatus.Stream) -> String {
-    "\(counted(stream.detections, "detection")), \(counted(stream.subscribers, "subscriber"))"
+    let ownVoice = stream.ownVoice > 0 ? ", \(stream.ownVoice) of its own voice" : ""
+    return "\(counted(stream.detections, "detection"))\(ownVoice), "
+      + counted(stream.subscribers, "subscriber")
   }
 
   private func lost(_ stream: DaemonStatus.Stream) -> String {

@@ -8,6 +8,8 @@ import Synchronization
 struct StreamInput {
   let name: String
   let kind: StreamDescription.Kind
+  /// Whether it gives what the machine itself plays.
+  var isReference = false
   /// The source, which tells by the publisher and the log what becomes of it.
   let source: (FramePublisher, StreamPulse, Logger) -> any AudioSource
 }
@@ -27,7 +29,14 @@ extension Settings {
   func openInputs(rate: Int, pace: RunCommand.Pace, loops: Bool) throws -> [StreamInput] {
     switch source {
     case .none: return []
-    case .devices(let choices): return try choices.map { try open($0, rate: rate) }
+    case .devices(let choices):
+      var inputs = try choices.map { try open($0, rate: rate) }
+      if let reference {
+        var input = try open(DeviceChoice(reference: reference), rate: rate)
+        input.isReference = true
+        inputs.append(input)
+      }
+      return inputs
     case .file(let path):
       let open: DeviceSource.Opening = { [channels] () throws(AudioInputError) in
         try SoundFile(path: path, sampleRate: rate, channels: channels)

@@ -7,7 +7,7 @@ import ServiceLifecycle
 /// One stream of the daemon: a source, its pipeline, and the publisher of what comes of it.
 ///
 /// Runs on a thread of its own; ends with its source or when the daemon is to stop.
-final class StreamService: Service {
+package final class StreamService: Service {
   private let source: any AudioSource
   private let model: ModelFile
   private let threshold: Float?
@@ -15,19 +15,21 @@ final class StreamService: Service {
   private let clips: ClipKeeping?
   private let patience: ClipRecorder.Patience
   private let exchange: PipelineExchange
+  private let role: VoiceRole
   private let logger: Logger
   private let timekeeper: any Timekeeper
   /// How the stream does.
-  let pulse: StreamPulse
+  package let pulse: StreamPulse
 
-  init(
+  package init(
     source: any AudioSource, model: ModelFile, threshold: Float?, publisher: FramePublisher,
     clips: ClipKeeping? = nil, patience: ClipRecorder.Patience = .none, pulse: StreamPulse,
-    exchange: PipelineExchange? = nil,
+    exchange: PipelineExchange? = nil, role: VoiceRole = .none,
     timekeeper: any Timekeeper = SystemTime(), logger: Logger
   ) {
     self.pulse = pulse
     self.exchange = exchange ?? PipelineExchange(model)
+    self.role = role
     self.source = source
     self.model = model
     self.threshold = threshold
@@ -39,12 +41,13 @@ final class StreamService: Service {
   }
 
   /// Runs the stream to its end.
-  func run() async throws { _ = try await summary() }
+  package func run() async throws { _ = try await summary() }
 
   /// Runs the stream to its end and says what it came to.
-  func summary() async throws -> StreamSummary {
+  package func summary() async throws -> StreamSummary {
     let recorder = clips?.recorder(
-      of: source, models: exchange.models, publisher: publisher, patience: patience)
+      of: source, models: exchange.models, publisher: publisher, role: role,
+      patience: patience)
     // Before there is sound: a stream that began may end, and then waits for its clips.
     let writing = try recorder.map { recorder in
       try ProcessingThread(name: "attnd-clips") { recorder.writer.run() }
@@ -76,7 +79,7 @@ final class StreamService: Service {
     defer { pulse.end() }
     let stream = try ListeningStream(
       source: source, model: model, threshold: threshold, publisher: publisher, pulse: pulse,
-      exchange: exchange, recorder: recorder, timekeeper: timekeeper)
+      exchange: exchange, recorder: recorder, role: role, timekeeper: timekeeper)
     try stream.listen()
     let summary = stream.summary
     logger.info(

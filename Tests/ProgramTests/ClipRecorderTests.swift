@@ -120,7 +120,7 @@ struct ClipRecorderTests {
   private func recorder(
     _ source: any AudioSource, before: Double = 2, after: Double = 1,
     patience: ClipRecorder.Patience = .none, most: Int = 1_000,
-    suppressing: @escaping @Sendable (Int, Int) -> Bool = { _, _ in false }
+    suppressing: @escaping ClipRecorder.Suppression = { _, _ in false }
   ) -> ClipRecorder {
     ClipRecorder(
       source, stream: "kitchen", models: ModelHistory(model),

@@ -36,7 +36,8 @@ struct SettingsTests {
     arguments: ["flag", "environment", "file"])
   func places(place: String) throws {
     let values = [
-      "model": "m", "device": "d", "stream": "door=hw:2@1", "require-device": "true",
+      "model": "m", "device": "d", "stream": "door=hw:2@1", "reference": "r",
+      "require-device": "true",
       "channels": "2", "socket": "/s", "socket-mode": "0660",
       "threshold": "0.25", "log-level": "trace", "log-format": "json",
       "rate": "8000", "encoding": "f32le",
@@ -62,6 +63,7 @@ struct SettingsTests {
     #expect(settings.model == "m")
     let door = try #require(DeviceChoice("door=hw:2@1"))
     #expect(settings.source == .devices([DeviceChoice(device: "d"), door]))
+    #expect(settings.reference == "r")
     #expect(settings.requiresDevice)
     #expect(settings.channels == .channel(2))
     #expect(try settings.sockets == [.unix(path: "/s")])

@@ -4,7 +4,7 @@ import Logging
 import ModelFile
 
 /// How a daemon keeps clips: one folder for all its streams.
-struct ClipKeeping: Sendable {
+package struct ClipKeeping: Sendable {
   private let settings: ClipSettings
   private let store: ClipStore
   private let timekeeper: any Timekeeper
@@ -31,12 +31,14 @@ struct ClipKeeping: Sendable {
   /// What records a stream.
   func recorder(
     of source: any AudioSource, models: ModelHistory, publisher: FramePublisher,
-    patience: ClipRecorder.Patience
+    role: VoiceRole, patience: ClipRecorder.Patience
   ) -> ClipRecorder {
     ClipRecorder(
       source, stream: publisher.stream.name, models: models, settings: settings, store: store,
       patience: patience, clock: { [timekeeper] in timekeeper.unix },
-      isSuppressed: { publisher.isInhibited($0, at: $1) }, warn: { publisher.warn(.noSpace) },
+      isSuppressed: {
+        publisher.isInhibited($0, at: $1.position) || role.silences($0, at: $1.began)
+      }, warn: { publisher.warn(.noSpace) },
       logger: logger)
   }
 }

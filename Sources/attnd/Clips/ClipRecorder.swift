@@ -21,6 +21,9 @@ package final class ClipRecorder: @unchecked Sendable {
     case waits
   }
 
+  /// Whether nobody is told of a keyword, by the step that decided.
+  package typealias Suppression = @Sendable (_ keyword: Int, _ frame: Pipeline.Frame) -> Bool
+
   /// What the stream is to be read from in place of its source.
   package var source: any AudioSource { tap }
   /// What runs on a thread of its own until `finish` has been called and all is written.
@@ -34,7 +37,7 @@ package final class ClipRecorder: @unchecked Sendable {
   private let notes: ClipNotes
   private let writerSleep: Sleeper
   private let clock: @Sendable () -> Double
-  private let isSuppressed: @Sendable (_ keyword: Int, _ position: Int) -> Bool
+  private let isSuppressed: Suppression
   private let samplesBefore: Int
   private let samplesAfter: Int
   /// Positions of the window's steps; slot = step mod window.
@@ -60,7 +63,7 @@ package final class ClipRecorder: @unchecked Sendable {
   package init(
     _ source: any AudioSource, stream: String, models: ModelHistory, settings: ClipSettings,
     store: ClipStore, patience: Patience, clock: @escaping @Sendable () -> Double,
-    isSuppressed: @escaping @Sendable (_ keyword: Int, _ position: Int) -> Bool = { _, _ in false },
+    isSuppressed: @escaping Suppression = { _, _ in false },
     warn: @escaping @Sendable () -> Void = {}, logger: Logger
   ) {
     // In what is asked of it here all of them are alike.
@@ -95,7 +98,7 @@ package final class ClipRecorder: @unchecked Sendable {
     stepPositions[steps % stepPositions.count] = frame.position
     steps += 1
     stream.forEachDetection { detection in
-      guard !isSuppressed(detection.keyword, detection.position) else { return }
+      guard !isSuppressed(detection.keyword, frame) else { return }
       note(detection, frame, stream)
     }
   }

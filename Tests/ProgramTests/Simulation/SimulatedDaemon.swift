@@ -147,7 +147,7 @@ final class SimulatedDaemon {
       heard, stream: "mic", models: exchange.models,
       settings: ClipSettings(folder: "", before: 0.5, after: 0.3),
       store: ClipStore(folder: disk, mostClips: 20, mostBytes: 200_000), patience: .none,
-      clock: { time.unix }, isSuppressed: { publisher.isInhibited($0, at: $1) },
+      clock: { time.unix }, isSuppressed: { publisher.isInhibited($0, at: $1.position) },
       warn: {
         account.clipsMissed += 1
         publisher.warn(.noSpace)
