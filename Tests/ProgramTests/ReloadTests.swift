@@ -106,21 +106,7 @@ struct PipelineExchangeTests {
 final class ModelReloadTests {
   private let folder: TemporaryFolder
   private let log = LoggedLines()
-  private let settings = Given()
-
-  /// What is said of the settings, at the moment.
-  private final class Given: Sendable {
-    private let texts = Mutex<[String: String]>([:])
-
-    subscript(name: String) -> String? {
-      get { texts.withLock { $0[name] } }
-      set { texts.withLock { $0[name] = newValue } }
-    }
-
-    func resolve() throws -> Settings {
-      try Settings.resolve(flags: texts.withLock(\.self), environment: [:])
-    }
-  }
+  private let settings = ChangingSettings()
 
   init() throws { folder = try TemporaryFolder() }
 

@@ -39,7 +39,7 @@ final class SimulatedDaemon {
   private(set) var present: Listening
   /// A folder of its own, with the model in it.
   let folder: TemporaryFolder
-  let settings = Given()
+  let settings = ChangingSettings()
 
   private let reload: ModelReload
   private let account = Account()
@@ -49,20 +49,6 @@ final class SimulatedDaemon {
     var model: ModelFile
     /// In place of every keyword's own.
     var threshold: Float?
-  }
-
-  /// The settings, and how they change.
-  final class Given: Sendable {
-    private let texts = Mutex<[String: String]>([:])
-
-    subscript(name: String) -> String? {
-      get { texts.withLock { $0[name] } }
-      set { texts.withLock { $0[name] = newValue } }
-    }
-
-    func resolve() throws -> Settings {
-      try Settings.resolve(flags: texts.withLock(\.self), environment: [:])
-    }
   }
 
   /// Threads that take turns.
