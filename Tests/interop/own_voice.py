@@ -21,10 +21,13 @@ def fail(text):
 
 def play(**clips):
     """Plays a clip to each sink, and waits for what comes of the last of it."""
-    # What comes out of a loudspeaker is quieter in the room than its signal is.
-    volumes = {"mic": 0.6} if "speaker" in clips else {}
-    players = [subprocess.Popen(["paplay", f"--volume={round(65536 * volumes.get(sink, 1))}", "-d", sink,
-                                 str(fixtures / f"{clip}.flac")]) for sink, clip in clips.items()]
+    # What comes out of a loudspeaker is quieter in the room than its signal is, and later.
+    players = []
+    for sink in sorted(clips, reverse=True):
+        volume = 0.6 if sink == "mic" and len(clips) > 1 else 1
+        players.append(subprocess.Popen(["paplay", f"--volume={round(65536 * volume)}", "-d", sink,
+                                         str(fixtures / f"{clips[sink]}.flac")]))
+        time.sleep(0.15)
     for player in players:
         player.wait()
     time.sleep(1.5)

@@ -104,8 +104,7 @@ final class Crowd {
     case 10: try reader.send("unsubscribe", "{\"id\":6}")
     case 11: try reader.send("describe")
     case 12:
-      guard reader.isConnected, let bytes = Self.babble.randomElement(using: &random) else { break }
-      try reader.subscriber.send(bytes: bytes)
+      if let bytes = Self.babble.randomElement(using: &random) { try reader.babble(bytes) }
     default: try reader.send("ping", "{\"text\":\"are you there?\"}")
     }
   }
@@ -155,9 +154,10 @@ final class Crowd {
   /// The daemon has said goodbye: everybody who reads has heard it, and goes.
   func end(_ truth: Reader.Truth) throws {
     for speaker in speakers { speaker.tear() }
-    for reader in [witness] + readers {
+    for reader in [witness] + readers where !reader.isGone {
       try reader.look(truth)
-      try demand(!reader.isReading || reader.hasHeardLast, "\(reader.name) heard no bye")
+      try demand(
+        !reader.isReading || reader.hasHeardLast, "\(reader.name) heard no bye: \(reader.talk)")
       leave(reader)
     }
   }

@@ -16,6 +16,8 @@ final class Reader {
   let subscriber: EmbeddedSubscriber
   /// Whether it takes what comes.
   private(set) var isReading = true
+  /// Whether it has gone away by itself.
+  private(set) var isGone = false
   /// Whether the daemon has said its last word.
   private(set) var hasHeardLast = false
   /// Of the newest frame, and whether it came since the last look.
@@ -28,6 +30,8 @@ final class Reader {
   private(set) var detections = 0
   private(set) var dropped = 0
   private(set) var replies = 0
+  /// What was said and heard last.
+  private(set) var talk: [String] = []
   /// The newest frame's index at which another one is due.
   private var nextFrame: Int?
   private var every = 1
@@ -48,21 +52,37 @@ final class Reader {
   func read(_ isReading: Bool) {
     guard subscriber.channel.isActive else { return }
     self.isReading = isReading
+    note(isReading ? "> reads" : "> doesn't read")
     subscriber.read(isReading)
   }
 
   func send(_ type: String, _ json: String = "{}") throws {
-    if isConnected { try subscriber.send(type, json) }
+    guard isConnected else { return }
+    note("> \(type)")
+    try subscriber.send(type, json)
   }
 
   func subscribe(_ request: SubscriptionRequest) throws {
     guard isConnected else { return }
+    note("> subscribe")
     sinces.append(request.since?.seq)
     try subscriber.channel.writeInbound(request.encoded(id: nil))
   }
 
+  /// Says what is no event, or half of one.
+  func babble(_ bytes: String) throws {
+    guard isConnected else { return }
+    note("> babble")
+    try subscriber.send(bytes: bytes)
+  }
+
+  private func note(_ words: String) { talk = talk.suffix(7) + [words] }
+
   /// Goes away, in the middle of whatever there is.
-  func tear() { _ = try? subscriber.channel.finish(acceptAlreadyClosed: true) }
+  func tear() {
+    isGone = true
+    _ = try? subscriber.channel.finish(acceptAlreadyClosed: true)
+  }
 
   private func expect(_ condition: Bool, _ text: @autoclosure () -> String) throws {
     try demand(condition, "\(name): \(text())")
@@ -73,6 +93,7 @@ final class Reader {
     guard isReading else { return }
     for wire in try subscriber.wireEvents() {
       let event = try Event(wire)
+      note(wire.type)
       try expect(!hasHeardLast, "\(event) after the last word")
       switch event {
       case .attention(let frame) where wire.fields["replay"] != nil:
