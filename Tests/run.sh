@@ -15,7 +15,19 @@ fi
 # testing enabled, which no test needs. XCTest is left out: every test is a Swift Testing one.
 swift build -c release --build-tests
 Scripts/check-instructions.sh .build/release
-run_tests() { swift test -c release --disable-xctest --skip-build "$@"; }
+# What failed is said where it happens, and once more at the end, where it is seen.
+run_tests() {
+  said=$(mktemp)
+  { swift test -c release --disable-xctest --skip-build "$@" 2>&1 || echo "$?" >"$said.failed"; } |
+    tee "$said"
+  if [ -e "$said.failed" ]; then
+    echo "failed:" >&2
+    grep -A 3 ' recorded an issue' "$said" | cut -c 1-400 >&2
+    rm "$said" "$said.failed"
+    return 1
+  fi
+  rm "$said"
+}
 run_tests
 
 # Everything that calculates once more with the kernels that every processor can run.
