@@ -61,7 +61,7 @@ public struct DaemonStatus: Equatable, Sendable {
     public var max: Double
   }
 
-  /// Processing time of a hop, in microseconds.
+  /// Processing time of what is heard at a time, in microseconds: a step of a stream, a hop of a client.
   public struct StepTimes: Equatable, Sendable {
     /// The median.
     public var p50: Double

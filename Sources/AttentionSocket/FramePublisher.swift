@@ -34,7 +34,7 @@ public final class FramePublisher: @unchecked Sendable {
   let latencies = DurationHistogram()
   /// The warnings that hold now, a bit for each code.
   let held = Atomic<UInt32>(0)
-  /// Time that the processing of a hop took.
+  /// Time that the processing of a step of a stream, or a hop of a client, took.
   let stepTimes = DurationHistogram()
   /// Whether anything was published that the event loop hasn't looked for.
   let hasNews = Atomic<Bool>(false)
@@ -147,7 +147,7 @@ public final class FramePublisher: @unchecked Sendable {
   /// - Parameter share: 0 to 1.
   public func clips(share: Double) { clipping.store(share.bitPattern, ordering: .relaxed) }
 
-  /// Counts the time that the processing of a hop took.
+  /// Counts the time that the processing of a step, or a hop, took.
   ///
   /// - Parameter nanoseconds: Without what was spent on waiting for audio.
   public func stepTook(nanoseconds: UInt64) { stepTimes.add(nanoseconds) }

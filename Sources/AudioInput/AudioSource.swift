@@ -13,9 +13,9 @@ public protocol AudioSource: AnyObject, Sendable {
 
   /// Fills a buffer with the stream's next samples; waits for them where they aren't there yet.
   ///
-  /// A block of fewer samples than asked for is the last: the call after it gives a block of none,
-  /// or throws what ended the source. Read until either, or a fault behind the last sample (a file
-  /// cut in the middle, a card unplugged) goes unseen.
+  /// A block of fewer samples than asked for comes before a gap, or is the last: the call after it gives
+  /// a block of none, or throws what ended the source. Read until either, or a fault behind the last
+  /// sample (a file cut in the middle, a card unplugged) goes unseen.
   ///
   /// - Parameter buffer: Receives the samples. Any size gives the same stream.
   /// - Returns: What was written, and where it lies in the stream.
@@ -66,9 +66,6 @@ public struct AudioBlock: Sendable {
   public let position: SamplePosition
 
   /// Samples missing between the block before and this one, already counted in `position`.
-  ///
-  /// A gap in the middle of a block would leave two pieces; the first is dropped and counted too,
-  /// so read in blocks of about a hop.
   public let lostSamples: Int
 
   /// Why they are missing.

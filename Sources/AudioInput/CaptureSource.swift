@@ -30,6 +30,8 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   private var lossReason = LossReason.overrun
   private let timekeeper: any Timekeeper
   private let isStepped: Bool
+  /// The card's samples of this stretch that the block being read can't do without.
+  private var needed = 0
   /// The card's samples before the present stretch, lost ones included.
   private var stretchStart: Int64 = 0
   private var captured = 0.0
@@ -131,6 +133,8 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
 
   /// Waits for the next samples; see `AudioSource`.
   ///
+  /// A gap ends a block early, so that nothing of what was heard before it is lost.
+  ///
   /// - Throws: `deviceLost`, `deviceSilent` or `deviceFailed` behind the last sample.
   public func read(
     into buffer: UnsafeMutableBufferPointer<Float>
@@ -141,12 +145,11 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
     }
     var count = 0
     var start = position
-    while count < buffer.count {
-      let rest = UnsafeMutableBufferPointer(rebasing: buffer[count...])
-      count += try resampler.read(into: rest, from: receive)
-      guard count < buffer.count, pendingLoss > 0 else { break }
-      start = try beginStretch(notBefore: start.advanced(by: count))
-      count = 0
+    while count == 0 && buffer.count > 0 {
+      needed = leastNeeded(resampler.delivered + buffer.count)
+      count = try resampler.read(into: buffer, from: receive)
+      guard count == 0, pendingLoss > 0 else { break }
+      start = try beginStretch(notBefore: start)
     }
     if count == 0, buffer.count > 0, let fault { throw fault }
     let missing = Int(start.index - position.index)
@@ -168,7 +171,8 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
   private func receive(into block: UnsafeMutableBufferPointer<Float>) -> Int {
     var filled = 0
     while filled < block.count {
-      switch ring.next() {
+      let missing = needed - resampler.taken - filled
+      switch ring.next(needing: (missing + ring.blockSize - 1) / ring.blockSize) {
       case .ended:
         fault = ring.endReason
         return filled
@@ -184,6 +188,13 @@ public final class CaptureSource: AudioSource, @unchecked Sendable {
       }
     }
     return filled
+  }
+
+  /// The card's samples without which a stretch's samples can't be: at equal rates exactly those, else
+  /// the filters want more.
+  private func leastNeeded(_ samples: Int) -> Int {
+    guard deviceRate != sampleRate else { return samples }
+    return Int(Double(samples) * Double(deviceRate) / Double(sampleRate))
   }
 
   /// Goes past a gap: positions go on where the card's own count, loss included, says.

@@ -12,7 +12,8 @@ import Synchronization
 ///
 /// When it is full, the writer's block is dropped and counted: it becomes loss before the next
 /// block that finds room. The writer never waits. The reader waits on a semaphore, which the
-/// writer touches only when the reader has said that it waits.
+/// writer touches only when the reader has said that it waits, and all that it waits for is there:
+/// to be woken costs more than what is done with a block.
 package final class SampleRing: @unchecked Sendable {
   // Unchecked: block contents are handed over through `written` and `consumed`, `fault` through
   // `finished`; `pendingLoss` is the writer's, `offset` and `lossPassed` are the reader's.
@@ -47,6 +48,8 @@ package final class SampleRing: @unchecked Sendable {
   private let finished = Atomic(false)
   private let cancelled = Atomic(false)
   private let readerWaits = Atomic(false)
+  /// What `written` must have come to before a waiting reader is woken.
+  private let wakeAt = Atomic(0)
   private let dropped = Atomic(0)
   private var fault: AudioInputError?
   private var pendingLoss = 0
@@ -86,6 +89,9 @@ package final class SampleRing: @unchecked Sendable {
   /// Samples dropped so far because the ring was full; any thread may ask.
   package var droppedSamples: Int { dropped.load(ordering: .relaxed) }
 
+  /// Whether the reader sleeps until more has come, or is about to; any thread may ask.
+  package var hasWaitingReader: Bool { readerWaits.load(ordering: .sequentiallyConsistent) }
+
   // MARK: The writer's side
 
   /// Appends a block; drops and counts it when the ring is full.
@@ -114,7 +120,7 @@ package final class SampleRing: @unchecked Sendable {
       count: source.count, lostBefore: pendingLoss, lossReason: pendingReason, captured: captured)
     pendingLoss = 0
     written.store(index + 1, ordering: .sequentiallyConsistent)
-    wakeReader()
+    if index + 1 >= wakeAt.load(ordering: .sequentiallyConsistent) { wakeReader() }
   }
 
   /// Of several losses in a row the first names the reason, except that an estimate makes an estimate
@@ -142,7 +148,11 @@ package final class SampleRing: @unchecked Sendable {
   // MARK: The reader's side
 
   /// Waits until it is known what comes next.
-  package func next() -> Next {
+  ///
+  /// - Parameter count: So many blocks at least are needed: where there is none, sleeps until they are
+  ///   there, or as many as fit, or nothing follows.
+  /// - Returns: What comes next.
+  package func next(needing count: Int = 1) -> Next {
     let index = consumed.load(ordering: .relaxed)
     while true {
       if cancelled.load(ordering: .acquiring) { return .ended }
@@ -154,7 +164,7 @@ package final class SampleRing: @unchecked Sendable {
           ? .loss(block.lostBefore, block.lossReason) : .samples
       }
       if isFinished { return .ended }
-      waitForWriter(at: index)
+      waitForWriter(until: index + min(max(count, 1), mask + 1))
     }
   }
 
@@ -192,15 +202,18 @@ package final class SampleRing: @unchecked Sendable {
     return (count, block.captured, behind)
   }
 
-  /// Sleeps until the writer has done something since the counter stood at `index`.
+  /// Sleeps until `written` has come to a count, or nothing follows; may return earlier.
   ///
   /// Reader: say "I wait", then look again. Writer: write, then look whether the reader waits. All
-  /// four in one total order (sequentially consistent), so at least one sees the other.
-  private func waitForWriter(at index: Int) {
+  /// four in one total order (sequentially consistent), so at least one sees the other. For what the
+  /// reader waits is said first and only grows: a writer that still sees the count of an earlier time
+  /// wakes it too early, never too late.
+  private func waitForWriter(until count: Int) {
     if let idle { return idle() }
+    wakeAt.store(count, ordering: .sequentiallyConsistent)
     readerWaits.store(true, ordering: .sequentiallyConsistent)
     let changed =
-      written.load(ordering: .sequentiallyConsistent) != index
+      written.load(ordering: .sequentiallyConsistent) >= count
       || finished.load(ordering: .sequentiallyConsistent)
       || cancelled.load(ordering: .sequentiallyConsistent)
     // Who turns the flag back is owed nothing; otherwise a post has come or is about to.

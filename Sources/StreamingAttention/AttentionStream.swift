@@ -94,6 +94,9 @@ public struct AttentionStream: ~Copyable {
     return true
   }
 
+  /// Rows that the next step still waits for, 1 or more.
+  public var rowsToStep: Int { parameters.network.intake.rowsToStep(from: rows) }
+
   /// Takes in a row that completes no step; of one that does, only notes it.
   ///
   /// - Returns: Whether a step is to be taken: the intake's completion, the network's, `finishStep`.

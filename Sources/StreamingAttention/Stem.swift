@@ -114,6 +114,16 @@ struct Intake: Sendable {
     return number + 1 >= stack && (number + 1 - stack) % stride == 0
   }
 
+  /// Rows from one on, itself included, until one completes a step.
+  ///
+  /// - Parameter number: Of that row, from 0.
+  /// - Returns: 1 or more.
+  func rowsToStep(from number: Int) -> Int {
+    var last = number
+    while !completesStep(last) { last += 1 }
+    return last - number + 1
+  }
+
   /// What number a row has after the stem; nil if it is between two of the stem's outputs.
   private func numberInStack(_ number: Int) -> Int? {
     var number = number

@@ -22,7 +22,7 @@ package final class ListeningStream {
   private var watch: SignalWatch
   private var output: StreamOutput
   private var ear: VoiceEar
-  /// Processor time when the last hop was done.
+  /// Processor time when the last step was done.
   private var worked: UInt64?
 
   /// Number of the model that is listened with, in the exchange's history.
@@ -86,7 +86,7 @@ package final class ListeningStream {
     if !isDevice { say(.running, .start, "listening to \(source.name)") }
   }
 
-  /// Hears a hop, and takes what has been changed meanwhile: model and thresholds.
+  /// Hears what the next step still needs, and takes what has been changed meanwhile: model and thresholds.
   ///
   /// - Returns: Whether there may be more.
   /// - Throws: `AudioInputError` when the source fails.

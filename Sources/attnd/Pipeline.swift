@@ -5,7 +5,7 @@ import StreamingAttention
 
 /// One stream of sound on its way: samples -> rows -> steps of the network -> frames, detections.
 ///
-/// Start reading here. A hop of samples is read, the front end makes rows of it, the network
+/// Start reading here. The samples of a step are read, the front end makes rows of them, the network
 /// takes the rows, and what comes of it is handed to whoever called: the daemon publishes it, the
 /// batch command prints it. Used by one thread; after `init` it allocates nothing.
 package struct Pipeline: ~Copyable {
@@ -19,7 +19,7 @@ package struct Pipeline: ~Copyable {
     package let captured: Double?
     /// Since when its newest sample is under way, in seconds since boot; NaN where nobody asked for it.
     package let began: Double
-    /// Whether that sample was there already when it was asked for: more than one hop waits.
+    /// Whether that sample was there already when it was asked for: more than one step waits.
     package let isBehind: Bool
     /// Level of the samples since the frame before, dBFS; NaN where there is no sound, only rows.
     package let level: Float
@@ -51,7 +51,7 @@ package struct Pipeline: ~Copyable {
     // Both before either is stored: a throwing init may not leave half of it.
     let rows = try SoundRows(
       front, mean: model.mean, scale: model.scale, reset: model.reset,
-      timekeeper: timekeeper)
+      timekeeper: timekeeper, rowsAtOnce: model.architecture.rowsPerStep)
     let stream = try AttentionStream(
       model.parameters, detector: model.detector(threshold: threshold),
       sampleRate: front.sampleRate, hop: front.hop)
@@ -81,8 +81,10 @@ package struct Pipeline: ~Copyable {
     stream.setThreshold(threshold, of: keyword)
   }
 
-  /// Reads one hop (the first time a whole frame, so that a row is never waited for longer than
-  /// it needs) and hands out what comes of it, in the order of the stream.
+  /// Reads what the next step of the network still needs, and hands out what comes of it, in the order
+  /// of the stream.
+  ///
+  /// The first step may take several calls, and one before a gap too.
   ///
   /// - Parameters:
   ///   - source: Where the samples come from.
@@ -112,7 +114,7 @@ package struct Pipeline: ~Copyable {
     _ sound: (UnsafeBufferPointer<Float>) -> Void,
     _ frame: (Frame, borrowing AttentionStream) -> Void, _ detection: (Detection) -> Void
   ) throws(AudioInputError) -> Bool {
-    try rows.read(source, gap: gap, sound: sound) { row, origin in
+    try rows.read(source, rows: stream.rowsToStep, gap: gap, sound: sound) { row, origin in
       gauge.take(origin)
       if origin.followsSilence { stream.forget() }
       guard stream.push(row, position: origin.position) else { return }

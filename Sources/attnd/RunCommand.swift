@@ -32,7 +32,7 @@ struct RunCommand: AsyncParsableCommand {
       'bye', the socket is removed, exit 0. The end of a file or pipe does the same.
 
       SIGHUP reads the model and the configuration anew (on a terminal, whose end it is, it ends the \
-      daemon): what is new is checked first, each stream takes it between two hops, and if anything \
+      daemon): what is new is checked first, each stream takes it between two steps, and if anything \
       is wrong with it all stays as it is. So does a client's 'reload'. Threshold and model change; \
       other settings need a restart, and the log says which of them have changed.
       """)

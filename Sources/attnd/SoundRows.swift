@@ -4,8 +4,8 @@ import ModelFile
 
 /// Sound -> rows, and how loud it was between them: the first half of a stream's way.
 ///
-/// In: the samples of a source, one hop or many at a time. Out: rows of `frontEnd.rowLength` floats,
-/// each with its place in the stream. How many hops are read at a time changes no bit of a row or of
+/// In: the samples of a source, for one row or many at a time. Out: rows of `frontEnd.rowLength` floats,
+/// each with its place in the stream. How many are read at a time changes no bit of a row or of
 /// a level: the loudness is summed hop by hop, up to the one that a row leaves with. Used by one
 /// thread; allocates only in `init`.
 package struct SoundRows: ~Copyable {
@@ -43,9 +43,9 @@ package struct SoundRows: ~Copyable {
   private let timekeeper: (any Timekeeper)?
   private let resetRule: ModelFile.ResetRule
   private var course: Course
-  private let hopsAtOnce: Int
-  /// Who gets samples within so many seconds of asking didn't wait for them: waking a thread takes longer
-  /// than copying a hop.
+  private let rowsAtOnce: Int
+  /// Who gets a row's samples within so many seconds of asking didn't wait for them: waking a thread takes
+  /// longer than copying a hop.
   private static let promptly = 20e-6
   private let buffer: UnsafeMutableBufferPointer<Float>
   /// Sizes of the pieces that samples are given to the front end in, over and over; none for whole
@@ -59,33 +59,41 @@ package struct SoundRows: ~Copyable {
   ///   - scale: What each row is multiplied by after that.
   ///   - reset: When what was heard is to be forgotten.
   ///   - timekeeper: Tells when samples are read, for latencies; nil where nobody asks for them.
-  ///   - hopsAtOnce: Hops that are read at a time, 1 or more. From eight on frames are analysed eight
-  ///     at a time.
+  ///   - rowsAtOnce: Rows whose samples are read at a time, 1 or more; the most where `read` is told
+  ///     how many. From eight on frames are analysed eight at a time.
   ///   - cuts: Sizes of the pieces, 1 or more each, that what was read is cut into; for tests.
   /// - Throws: What the front end finds wrong with its numbers.
   package init(
     _ frontEnd: FrontEnd, mean: [Float], scale: [Float], reset: ModelFile.ResetRule = .never,
-    timekeeper: (any Timekeeper)? = nil, hopsAtOnce: Int = 1, cuts: [Int] = []
+    timekeeper: (any Timekeeper)? = nil, rowsAtOnce: Int = 1, cuts: [Int] = []
   ) throws(FrontEndError) {
-    precondition(hopsAtOnce >= 1 && cuts.allSatisfy { $0 >= 1 }, "Nothing comes of no samples")
+    precondition(rowsAtOnce >= 1 && cuts.allSatisfy { $0 >= 1 }, "Nothing comes of no samples")
     let extractor = try FeatureExtractor(frontEnd, mean: mean, scale: scale)
     self.extractor = extractor
     self.timekeeper = timekeeper
-    self.hopsAtOnce = hopsAtOnce
+    self.rowsAtOnce = rowsAtOnce
     self.cuts = cuts
     resetRule = reset
     course = Course(frontEnd, reset)
     buffer = .allocate(
-      capacity: max(frontEnd.hop, frontEnd.frameLength) + (hopsAtOnce - 1) * frontEnd.hop)
+      capacity: max(frontEnd.hop, frontEnd.frameLength) + (rowsAtOnce - 1) * frontEnd.hop)
   }
 
   deinit { buffer.deallocate() }
 
   /// Samples that the next `read` takes.
-  package var samplesWanted: Int {
+  package var samplesWanted: Int { samplesWanted(forRows: rowsAtOnce) }
+
+  /// Samples from here to the end of the hop that completes the last of some rows, or of the last hop that
+  /// there is room for.
+  private func samplesWanted(forRows count: Int) -> Int {
     let front = extractor.frontEnd
-    let first = extractor.samples == 0 ? front.frameLength : front.hop
-    return first + (hopsAtOnce - 1) * front.hop
+    let last = extractor.rows + front.deltaDelay + count - 1
+    let needed = max(front.samplesNeeded(forRow: 0), front.samplesNeeded(forRow: last))
+    // The first hop is as long as a frame.
+    let hops = max(needed - front.frameLength + front.hop - 1, 0) / front.hop
+    let most = max(extractor.samples + buffer.count - front.frameLength, 0) / front.hop
+    return max(front.frameLength + min(hops, most) * front.hop - extractor.samples, 1)
   }
 
   /// The most that any `read` takes.
@@ -94,11 +102,12 @@ package struct SoundRows: ~Copyable {
   /// Samples of the stream so far, the lost ones included.
   package var position: Int { extractor.samples + course.lost }
 
-  /// Reads some hops (the first time a whole frame in place of a hop, so that a row is never waited
-  /// for longer than it needs) and gives out the rows that they complete.
+  /// Reads the hops that some rows need, none beyond them, so that a row is never waited for longer than it
+  /// needs; and gives out the rows that they complete.
   ///
   /// - Parameters:
   ///   - source: Where the samples come from.
+  ///   - rows: How many rows, 1 or more; `rowsAtOnce` where it is absent.
   ///   - gap: Called first when samples are missing before those that were read.
   ///   - sound: Called with the samples that were read, before any row of them.
   ///   - row: Called with each row, oldest first.
@@ -106,13 +115,15 @@ package struct SoundRows: ~Copyable {
   ///   nothing is taken before `reset`.
   /// - Throws: `AudioInputError` when the source fails.
   package mutating func read(
-    _ source: borrowing any AudioSource, gap: (Pipeline.Gap) -> Void = { _ in },
+    _ source: borrowing any AudioSource, rows: Int? = nil,
+    gap: (Pipeline.Gap) -> Void = { _ in },
     sound: (UnsafeBufferPointer<Float>) -> Void = { _ in },
     row: (Span<Float>, Origin) -> Void
   ) throws(AudioInputError) -> Bool {
+    let rows = rows ?? rowsAtOnce
     let asked = timekeeper?.sinceBoot
     let block = try source.read(
-      into: UnsafeMutableBufferPointer(rebasing: buffer[..<samplesWanted]))
+      into: UnsafeMutableBufferPointer(rebasing: buffer[..<samplesWanted(forRows: rows)]))
     guard block.count > 0 else {
       Self.finish(&extractor, &course, row)
       return false
@@ -128,7 +139,7 @@ package struct SoundRows: ~Copyable {
     let read = timekeeper?.sinceBoot ?? .nan
     course.begin(
       samples, captured: block.captured, began: block.capturedSinceBoot ?? read,
-      isBehind: read - (asked ?? .nan) < Self.promptly)
+      isBehind: read - (asked ?? .nan) < Double(rows) * Self.promptly)
     sound(samples)
     var offset = 0
     while offset < samples.count {

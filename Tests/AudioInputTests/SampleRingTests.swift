@@ -155,6 +155,48 @@ import Testing
     }
   }
 
+  @Test(
+    "A waiting reader is woken by the last block that it needs, and by as many as fit",
+    arguments: [(1, 1), (3, 3), (8, 8), (1_000, 8)])
+  func wakesOnce(needed: Int, wakes: Int) {
+    let ring = SampleRing(blockSize: 1, blockCount: 8)
+    let sample: [Float] = [0.5]
+    for _ in 0..<50 {
+      let early = Counter()
+      onThread {
+        for written in 0..<wakes {
+          // Says that it waits before it sleeps, and goes on saying so until somebody wakes it.
+          while written == 0 && !ring.hasWaitingReader { sched_yield() }
+          if !ring.hasWaitingReader { early.value.wrappingAdd(1, ordering: .relaxed) }
+          sample.withUnsafeBufferPointer { ring.write($0, captured: 0) }
+        }
+      }
+      #expect(ring.next(needing: needed) == .samples)
+      #expect(!ring.hasWaitingReader)
+      #expect(early.value.load(ordering: .relaxed) == 0, "woken too early")
+      let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 1)
+      defer { buffer.deallocate() }
+      for _ in 0..<wakes {
+        #expect(ring.next() == .samples)
+        _ = ring.take(into: buffer)
+      }
+    }
+  }
+
+  @Test("A reader that needs more than ever comes gets what there is")
+  func endsEarly() {
+    for _ in 0..<50 {
+      let ring = SampleRing(blockSize: 1, blockCount: 8)
+      onThread {
+        while !ring.hasWaitingReader { sched_yield() }
+        let sample: [Float] = [0.5]
+        sample.withUnsafeBufferPointer { ring.write($0, captured: 0) }
+        ring.finish()
+      }
+      #expect(ring.next(needing: 3) == .samples)
+    }
+  }
+
   @Test("Cancelling leaves unread samples behind, finishing doesn't")
   func cancelDiscards() {
     let ring = SampleRing(blockSize: 1, blockCount: 2)

@@ -19,13 +19,14 @@ final class ArraySource: AudioSource, @unchecked Sendable {
   func read(
     into buffer: UnsafeMutableBufferPointer<Float>
   ) throws(AudioInputError) -> AudioBlock {
-    let count = min(buffer.count, samples.count - next)
     var missing = 0
     if let gap = gaps.first, next >= gap.before {
       gaps.removeFirst()
       missing = gap.lost
       lost += gap.lost
     }
+    // A gap ends a block.
+    let count = min(buffer.count, (gaps.first?.before ?? samples.count) - next)
     for i in 0..<count { buffer[i] = samples[next + i] }
     defer { next += count }
     return AudioBlock(

@@ -69,14 +69,14 @@ struct ResetRuleTests {
         let expected = forgettingRows(samples, frontEnd)
         silences += expected.count
         let length = frontEnd.rowLength
-        for hopsAtOnce in [1, 8, 64] {
+        for rowsAtOnce in [1, 8, 64] {
           for cuts in [[], [1], [7, 159, 4_096]] {
             var rows = try SoundRows(
               frontEnd, mean: Array(repeating: 0, count: length),
               scale: Array(repeating: 1, count: length), reset: .silence(Self.rule),
-              hopsAtOnce: hopsAtOnce, cuts: cuts)
+              rowsAtOnce: rowsAtOnce, cuts: cuts)
             let found = try followers(&rows, ArraySource(samples, sampleRate: 8_000))
-            #expect(found == expected, "\(edges), \(deltas), \(hopsAtOnce) hops, cuts \(cuts)")
+            #expect(found == expected, "\(edges), \(deltas), \(rowsAtOnce) hops, cuts \(cuts)")
           }
         }
       }

@@ -11,12 +11,12 @@ private struct Read: Equatable {
   var levels: [UInt32] = []
 
   init(
-    _ samples: [Float], _ frontEnd: FrontEnd, hopsAtOnce: Int, cuts: [Int] = []
+    _ samples: [Float], _ frontEnd: FrontEnd, rowsAtOnce: Int, cuts: [Int] = []
   ) throws {
     let length = frontEnd.rowLength
     var rows = try SoundRows(
       frontEnd, mean: Array(repeating: 0.5, count: length),
-      scale: Array(repeating: 2, count: length), hopsAtOnce: hopsAtOnce, cuts: cuts)
+      scale: Array(repeating: 2, count: length), rowsAtOnce: rowsAtOnce, cuts: cuts)
     // Twice, so that what is left of the first recording would be seen in the second.
     for _ in 0..<2 {
       rows.reset()
@@ -57,14 +57,14 @@ struct SoundRowsTests {
     var random = SplitMix64()
     for count in [0, 1, 29, 48, 49, 100, 777, 4_000] {
       let samples = noise(count, using: &random)
-      let streaming = try Read(samples, frontEnd, hopsAtOnce: 1)
+      let streaming = try Read(samples, frontEnd, rowsAtOnce: 1)
       #expect(streaming.positions.count == 2 * frontEnd.rows(inSamples: count))
       for hops in [2, 8, 64, 1_000] {
-        let blocks = try Read(samples, frontEnd, hopsAtOnce: hops)
+        let blocks = try Read(samples, frontEnd, rowsAtOnce: hops)
         try #require(blocks == streaming, "\(count) samples, \(hops) hops at once")
       }
       let cuts = (0..<10).map { _ in Int.random(in: 1...300, using: &random) }
-      let cut = try Read(samples, frontEnd, hopsAtOnce: 8, cuts: cuts)
+      let cut = try Read(samples, frontEnd, rowsAtOnce: 8, cuts: cuts)
       try #require(cut == streaming, "\(count) samples in pieces of \(cuts)")
     }
   }
@@ -74,7 +74,7 @@ struct SoundRowsTests {
     // Loud for ten hops, then silent: whole hops, so that each row's level is one or the other.
     let frontEnd = SmallModel.frontEnd
     let samples = [Float](repeating: 0.5, count: 400) + [Float](repeating: 0, count: 400)
-    let read = try Read(samples, frontEnd, hopsAtOnce: 8)
+    let read = try Read(samples, frontEnd, rowsAtOnce: 8)
     let levels = read.levels.prefix(read.levels.count / 2).map { Float(bitPattern: $0) }
     let loud = levels.prefix { $0 > -100 }
     #expect(loud.count == 10)

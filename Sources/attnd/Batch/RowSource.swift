@@ -50,23 +50,23 @@ package final class SoundFileRows: RowSource {
   /// - Parameters:
   ///   - model: Whose front end it is.
   ///   - channels: Which channels to listen to.
-  ///   - hopsAtOnce: Hops that are read at a time; some hundred kilobytes when absent.
+  ///   - rowsAtOnce: Rows whose samples are read at a time; some hundred kilobytes when absent.
   ///   - cuts: As in `SoundRows`.
   /// - Throws: What the front end finds wrong with its numbers.
   package init(
-    _ model: ModelFile, channels: ChannelSelection, hopsAtOnce: Int? = nil, cuts: [Int] = []
+    _ model: ModelFile, channels: ChannelSelection, rowsAtOnce: Int? = nil, cuts: [Int] = []
   ) throws {
     let front = try model.frontEnd()
     sampleRate = front.sampleRate
     self.channels = channels
     rows = try SoundRows(
       front, mean: model.mean, scale: model.scale, reset: model.reset,
-      hopsAtOnce: hopsAtOnce ?? Self.hopsAtOnce(front), cuts: cuts)
+      rowsAtOnce: rowsAtOnce ?? Self.rowsAtOnce(front), cuts: cuts)
   }
 
-  /// Hops of a block: multiples of the eight frames that are analysed together, as many as keep its
+  /// Rows of a block: multiples of the eight frames that are analysed together, as many as keep its
   /// samples and its rows within some hundred kilobytes.
-  private static func hopsAtOnce(_ front: FrontEnd) -> Int {
+  private static func rowsAtOnce(_ front: FrontEnd) -> Int {
     let room = 1 << 16
     return max(8, min(64, room / max(front.hop, front.rowLength)) / 8 * 8)
   }

@@ -24,7 +24,7 @@ package final class Refit: @unchecked Sendable {
   }
 }
 
-/// Where the thread of a stream finds a new pipeline between two hops, and leaves the old one.
+/// Where the thread of a stream finds a new pipeline between two steps, and leaves the old one.
 ///
 /// Neither side waits for the other, or takes a lock; the stream's thread allocates and frees nothing.
 package final class PipelineExchange: Sendable {

@@ -117,14 +117,14 @@ package struct Verification {
     case .largeBlock:
       // A quarter of an hour at 16 kHz.
       let hops = max(1, (1 << 24) / model.input.hop)
-      streams = try hear(1, hopsAtOnce: hops, cuts: [], using: &random)
+      streams = try hear(1, rowsAtOnce: hops, cuts: [], using: &random)
     case .pieces(let size):
-      streams = try hear(1, hopsAtOnce: nil, cuts: [size], using: &random)
+      streams = try hear(1, rowsAtOnce: nil, cuts: [size], using: &random)
     case .randomPieces:
       let cuts = (0..<997).map { _ in Int.random(in: 1...5_000, using: &random) }
-      streams = try hear(1, hopsAtOnce: nil, cuts: cuts, using: &random)
+      streams = try hear(1, rowsAtOnce: nil, cuts: cuts, using: &random)
     case .batch(let count):
-      streams = try hear(count, hopsAtOnce: nil, cuts: [], using: &random)
+      streams = try hear(count, rowsAtOnce: nil, cuts: [], using: &random)
     }
     for (number, marks) in streams.enumerated() {
       guard let difference = difference(of: marks, stream: number) else { continue }
@@ -135,12 +135,12 @@ package struct Verification {
 
   /// Hears the recording as `attnd batch` does, so many times side by side.
   private func hear(
-    _ count: Int, hopsAtOnce: Int?, cuts: [Int], using random: inout SeededGenerator
+    _ count: Int, rowsAtOnce: Int?, cuts: [Int], using random: inout SeededGenerator
   ) throws -> [[FrameMark]] {
     let group = try FileGroup<FrameCollector>(
       model, threshold: threshold, capacity: count,
       makeSource: { [model, channels] in
-        try SoundFileRows(model, channels: channels, hopsAtOnce: hopsAtOnce, cuts: cuts)
+        try SoundFileRows(model, channels: channels, rowsAtOnce: rowsAtOnce, cuts: cuts)
       })
     var streams: [[FrameMark]] = Array(repeating: [], count: count)
     var joined = 0
