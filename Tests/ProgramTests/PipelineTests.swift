@@ -90,7 +90,8 @@ struct PipelineTests {
     #expect(keywords.count - last < model.stepSamples + front.hop)
   }
 
-  @Test("What is read is what a step needs: a stream is woken once for each, whatever gaps there are")
+  @Test(
+    "What is read is what a step needs: a stream is woken once for each, whatever gaps there are")
   func steps() throws {
     let sound = Array(keywords.prefix(48_000))
     // Gaps between hops, in the middle of one, and twice in one.
