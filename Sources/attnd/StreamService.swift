@@ -7,7 +7,7 @@ import ServiceLifecycle
 /// One stream of the daemon: a source, its pipeline, and the publisher of what comes of it.
 ///
 /// Runs on a thread of its own; ends with its source or when the daemon is to stop.
-package final class StreamService: Service {
+final class StreamService: Service {
   private let source: any AudioSource
   private let model: ModelFile
   private let threshold: Float?
@@ -19,9 +19,9 @@ package final class StreamService: Service {
   private let logger: Logger
   private let timekeeper: any Timekeeper
   /// How the stream does.
-  package let pulse: StreamPulse
+  let pulse: StreamPulse
 
-  package init(
+  init(
     source: any AudioSource, model: ModelFile, threshold: Float?, publisher: FramePublisher,
     clips: ClipKeeping? = nil, patience: ClipRecorder.Patience = .none, pulse: StreamPulse,
     exchange: PipelineExchange? = nil, role: VoiceRole = .none,
@@ -41,10 +41,10 @@ package final class StreamService: Service {
   }
 
   /// Runs the stream to its end.
-  package func run() async throws { _ = try await summary() }
+  func run() async throws { _ = try await summary() }
 
   /// Runs the stream to its end and says what it came to.
-  package func summary() async throws -> StreamSummary {
+  func summary() async throws -> StreamSummary {
     let recorder = clips?.recorder(
       of: source, models: exchange.models, publisher: publisher, role: role,
       patience: patience)

@@ -4,7 +4,7 @@ import Logging
 import ModelFile
 
 /// How a daemon keeps clips: one folder for all its streams.
-package struct ClipKeeping: Sendable {
+struct ClipKeeping: Sendable {
   private let settings: ClipSettings
   private let store: ClipStore
   private let timekeeper: any Timekeeper

@@ -116,8 +116,8 @@ package struct Verification {
     case .streaming: streams = [frames]
     case .largeBlock:
       // A quarter of an hour at 16 kHz.
-      let hops = max(1, (1 << 24) / model.input.hop)
-      streams = try hear(1, rowsAtOnce: hops, cuts: [], using: &random)
+      let rows = max(1, (1 << 24) / model.input.hop)
+      streams = try hear(1, rowsAtOnce: rows, cuts: [], using: &random)
     case .pieces(let size):
       streams = try hear(1, rowsAtOnce: nil, cuts: [size], using: &random)
     case .randomPieces:
