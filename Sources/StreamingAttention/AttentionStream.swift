@@ -130,13 +130,18 @@ public struct AttentionStream: ~Copyable {
     state.pointee.weights(head: head, parameters.network.attentionShape)
   }
 
-  /// Reads a word's place off the weights of its head.
-  private func detection(of keyword: Int, score: Float) -> Detection {
+  /// Reads a word's place at the newest step off the weights of its head.
+  package func place(of keyword: Int) -> Range<Int> {
     let attended = AttendedSpan(weights: weights(head: head(of: keyword)), span: span)
     let start = max(0, position - (attended.firstAge + 1) * stepSamples)
+    return start..<max(start, position - attended.lastAge * stepSamples)
+  }
+
+  private func detection(of keyword: Int, score: Float) -> Detection {
+    let place = place(of: keyword)
     return Detection(
       keyword: keyword, score: score, threshold: detector.threshold(keyword), position: position,
-      start: start, end: max(start, position - attended.lastAge * stepSamples))
+      start: place.lowerBound, end: place.upperBound)
   }
 
   // MARK: The newest step

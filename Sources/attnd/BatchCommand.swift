@@ -25,6 +25,14 @@ struct BatchCommand: AsyncParsableCommand {
         attnd batch --frames talk.ogg | jq 'select(.posterior.computer > 0.5)'
         attnd batch --frames --weights hello.wav | jq -c .weights.computer
 
+      CANDIDATES. With --candidates there is a line of the same form for every local peak of a \
+      keyword's smoothed posterior above 0.05, in place of the detections: score is the peak's, time \
+      is when it was, and nothing of that keyword within 0.75 s on either side is higher. No \
+      threshold, release or refractory time has a say in it: it is what error rates at every \
+      threshold are counted from. --threshold, --frames and --plot don't go with it.
+
+        attnd batch --candidates *.wav | jq -s 'group_by(.keyword)[] | max_by(.score)' -c
+
       A file that cannot be read is one line on standard error; the others go on, and the command \
       ends with 65.
 
@@ -78,6 +86,9 @@ struct BatchCommand: AsyncParsableCommand {
   @Flag(help: "Print the weights over the window in each of these (needs --frames).")
   var weights = false
 
+  @Flag(help: "Print every peak of a keyword's posterior, in place of the detections.")
+  var candidates = false
+
   @Flag(help: "The files hold rows (.npy, .safetensors) in place of sound.")
   var features = false
 
@@ -110,6 +121,16 @@ struct BatchCommand: AsyncParsableCommand {
     if weights, !frames {
       throw ValidationError("--weights are a part of the lines of --frames; give both")
     }
+    if candidates {
+      let refused = [
+        (listening.threshold != nil, "--threshold", "candidates are told whatever their score is"),
+        (frames, "--frames", "a candidate is known later than the steps after it"),
+        (pictures.plot != nil, "--plot", "pictures show detections"),
+      ]
+      if let (_, flag, reason) = refused.first(where: \.0) {
+        throw ValidationError("\(flag) doesn't go with --candidates: \(reason)")
+      }
+    }
     if tensor != nil, !features {
       throw ValidationError("--tensor names rows in a file; give --features too")
     }
@@ -124,8 +145,11 @@ struct BatchCommand: AsyncParsableCommand {
     if frames { content.insert(.frames) }
     if weights { content.insert(.weights) }
     if resume != nil { content.insert(.ends) }
+    if candidates { content.insert(.candidates) }
+    // Candidates don't depend on it, and neither may the name of their settings.
+    let threshold = candidates ? nil : settings.threshold
     let kind: BatchInput = features ? .rows(tensor: tensor) : .sound(settings.channels)
-    let name = settingsName(model, settings.threshold, kind, content)
+    let name = settingsName(model, threshold, kind, content)
 
     var files = input.paths()
     let pictures = try pictures(of: files)
@@ -137,7 +161,7 @@ struct BatchCommand: AsyncParsableCommand {
 
     let jobs = max(1, min(settings.jobs, files.count))
     var plan = BatchPlan(
-      files: files, input: kind, model: model, threshold: settings.threshold, content: content,
+      files: files, input: kind, model: model, threshold: threshold, content: content,
       settings: name, jobs: jobs)
     plan.pictures = pictures
     let receiver = BatchReceiver(total: files.count, target: target)

@@ -15,6 +15,8 @@ package struct ResultContent: OptionSet, Sendable {
   package static let weights = ResultContent(rawValue: 2)
   /// A line when a file has ended.
   package static let ends = ResultContent(rawValue: 4)
+  /// Every peak of a posterior in place of the detections.
+  package static let candidates = ResultContent(rawValue: 8)
 }
 
 /// The lines of one file on their way to the output.
@@ -24,11 +26,15 @@ struct ResultLines: FileObserver {
   private let output: OrderedOutput
   private var bytes: [UInt8] = []
   private var steps = 0
-  private var detections = 0
+  /// Detections, or candidates in their place.
+  private var found = 0
   private var picture: FilePicture?
+  /// Where candidates are wanted.
+  private var peaks: CandidatePeaks?
 
   init(file: Int, terms: ResultTerms, picture: FilePicture?, output: OrderedOutput) {
     self.picture = picture
+    peaks = terms.candidatePeaks
     self.file = file
     self.terms = terms
     self.output = output
@@ -41,6 +47,9 @@ struct ResultLines: FileObserver {
   mutating func step(_ frame: Pipeline.Frame, _ stream: borrowing AttentionStream) {
     steps += 1
     picture?.add(stepOf: stream)
+    var candidates: [Candidate] = []
+    peaks?.step(stream) { candidates.append($0) }
+    for candidate in candidates { add(candidate) }
     guard terms.content.contains(.frames) else { return }
     var json = JSONWriter()
     terms.write(frame, stream, &json)
@@ -48,7 +57,8 @@ struct ResultLines: FileObserver {
   }
 
   mutating func detection(_ detection: StreamingAttention.Detection) {
-    detections += 1
+    guard peaks == nil else { return }
+    found += 1
     picture?.add(detection)
     var json = JSONWriter()
     terms.write(detection, &json)
@@ -60,13 +70,23 @@ struct ResultLines: FileObserver {
   /// Hands on the last lines, when the picture is there: a file that is complete has its own.
   consuming func end(seconds: Double, failure: String?) throws {
     try picture?.draw()
+    var candidates: [Candidate] = []
+    peaks?.end { candidates.append($0) }
+    for candidate in candidates { add(candidate) }
     if terms.content.contains(.ends) {
       var json = JSONWriter()
       terms.writeEnd(
-        seconds: seconds, steps: steps, detections: detections, failure: failure, &json)
+        seconds: seconds, steps: steps, found: found, failure: failure, &json)
       add(json)
     }
     try output.end(file, lines: bytes, failure: failure)
+  }
+
+  private mutating func add(_ candidate: Candidate) {
+    found += 1
+    var json = JSONWriter()
+    terms.write(candidate, &json)
+    add(json)
   }
 
   private mutating func add(_ json: JSONWriter) {
@@ -85,6 +105,8 @@ struct ResultTerms {
   private let hasKeywordHeads: Bool
   private let rate: Double
   private let stepSeconds: Float
+  /// Finds candidates in a file from its first step on; nil where detections are wanted.
+  let candidatePeaks: CandidatePeaks?
 
   /// - Parameters:
   ///   - file: The file's name.
@@ -100,16 +122,31 @@ struct ResultTerms {
     hasKeywordHeads = model.architecture.heads == .keyword
     rate = Double(model.sampleRate)
     stepSeconds = Float(model.stepSeconds)
+    candidatePeaks = content.contains(.candidates) ? CandidatePeaks(model) : nil
   }
 
   func write(_ detection: StreamingAttention.Detection, _ json: inout JSONWriter) {
+    writeWord(
+      detection.keyword, score: detection.score, place: detection.start..<detection.end,
+      position: detection.position, &json)
+  }
+
+  func write(_ candidate: Candidate, _ json: inout JSONWriter) {
+    writeWord(
+      candidate.keyword, score: candidate.score, place: candidate.place,
+      position: candidate.position, &json)
+  }
+
+  private func writeWord(
+    _ keyword: Int, score: Float, place: Range<Int>, position: Int, _ json: inout JSONWriter
+  ) {
     json.object { json in
       json.field("file", file)
-      json.field("keyword", names[detection.keyword])
-      json.field("score", detection.score)
-      json.field("start", Double(detection.start) / rate)
-      json.field("end", Double(detection.end) / rate)
-      json.field("time", Double(detection.position) / rate)
+      json.field("keyword", names[keyword])
+      json.field("score", score)
+      json.field("start", Double(place.lowerBound) / rate)
+      json.field("end", Double(place.upperBound) / rate)
+      json.field("time", Double(position) / rate)
     }
   }
 
@@ -134,7 +171,7 @@ struct ResultTerms {
   }
 
   func writeEnd(
-    seconds: Double, steps: Int, detections: Int, failure: String?, _ json: inout JSONWriter
+    seconds: Double, steps: Int, found: Int, failure: String?, _ json: inout JSONWriter
   ) {
     json.object { json in
       json.field("file", file)
@@ -142,7 +179,7 @@ struct ResultTerms {
       if let failure { json.field("error", failure) }
       json.field("duration", seconds)
       json.field("steps", steps)
-      json.field("detections", detections)
+      json.field(content.contains(.candidates) ? "candidates" : "detections", found)
       json.field("settings", settings)
     }
   }
@@ -177,5 +214,14 @@ struct ResultTerms {
         for i in row.indices { json.value(row[i]) }
       }
     }
+  }
+}
+
+extension CandidatePeaks {
+  /// Finds the candidates of a model's keywords in a stream.
+  init(_ model: ModelFile) {
+    self.init(
+      keywords: model.keywords.count, sampleRate: model.sampleRate,
+      stepSamples: model.stepSamples)
   }
 }
