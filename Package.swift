@@ -105,12 +105,13 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
+    .target(name: "Calibration", swiftSettings: strict),
     .target(name: "CEmbedded"),
     .executableTarget(
       name: "attnd",
       dependencies: [
         "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
-        "ModelFile", "AttentionSocket", "CEmbedded", "CMosquitto", "CYAML", "CZlib",
+        "ModelFile", "AttentionSocket", "Calibration", "CEmbedded", "CMosquitto", "CYAML", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
@@ -136,6 +137,7 @@ let package = Package(
     tests("StreamingAttentionTests", of: ["StreamingAttention", "FeatureExtraction"]),
     tests("JSONTextTests", of: ["JSONText"]),
     tests("ModelFileTests", of: ["ModelFile", "JSONText"]),
+    tests("CalibrationTests", of: ["Calibration"]),
     tests("AudioInputTests", of: ["AudioInput", "Simulated"]),
     tests(
       "AttentionSocketTests",
@@ -146,7 +148,8 @@ let package = Package(
     tests(
       "ProgramTests",
       of: [
-        "attnd", "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile", "CZlib",
+        "attnd", "AudioInput", "FeatureExtraction", "StreamingAttention", "ModelFile",
+        "Calibration", "CZlib",
         "CAllocationCount", "Simulated", .product(name: "NIOEmbedded", package: "swift-nio"),
       ]),
   ]

@@ -98,11 +98,18 @@ public struct ModelFile: Sendable {
   /// - Parameter path: The file, which must be a regular one.
   /// - Throws: `ModelError` naming the file and the first thing that is wrong with it.
   public init(path: String) throws(ModelError) {
-    let bytes: [UInt8]
-    do { bytes = try readRegularFile(path, limit: Safetensors.largestFile) } catch {
+    try self.init(bytes: ModelFile.bytes(path: path), name: path)
+  }
+
+  /// The bytes of a file, as yet unchecked.
+  ///
+  /// - Parameter path: The file, which must be a regular one.
+  /// - Returns: The whole of it.
+  /// - Throws: `ModelError` naming the file and why it can't be read.
+  package static func bytes(path: String) throws(ModelError) -> [UInt8] {
+    do { return try readRegularFile(path, limit: Safetensors.largestFile) } catch {
       throw ModelError(file: path, fault: error)
     }
-    try self.init(bytes: bytes, name: path)
   }
 
   /// Reads the content of a file.
@@ -135,6 +142,36 @@ public struct ModelFile: Sendable {
     digest = "sha256:" + SHA256.hexadecimal(bytes)
   }
 
+  /// The bytes of a model file with other thresholds.
+  ///
+  /// Everything else is as it was: tensors byte for byte and in their order, other metadata, and the
+  /// document's other members as they were written.
+  ///
+  /// - Parameters:
+  ///   - thresholds: One for each keyword, in their order.
+  ///   - bytes: A model file.
+  ///   - name: What to call it in errors.
+  /// - Returns: A model file.
+  /// - Throws: `ModelError` naming the first thing that is wrong with either.
+  package static func replacing(
+    thresholds: [Float], in bytes: [UInt8], name: String
+  ) throws(ModelError) -> [UInt8] {
+    _ = try ModelFile(bytes: bytes, name: name)
+    let replaced: [UInt8]
+    do {
+      replaced = try Safetensors.replacing("attnd", in: bytes) { text throws(ModelFault) in
+        let document = try JSON(parsing: text.utf8, called: "the document")
+        return document.replacing(thresholds: thresholds).text
+      }
+    } catch {
+      throw ModelError(file: name, fault: error)
+    }
+    let model = try ModelFile(bytes: replaced, name: name)
+    precondition(
+      model.detector.thresholds == thresholds, "What was written has the thresholds it was given")
+    return replaced
+  }
+
   /// Takes one of the two tensors that belong to the rows, not to the network.
   private static func take(
     _ name: String, _ shape: [Int], from tensors: inout [String: Tensor]
@@ -146,5 +183,25 @@ public struct ModelFile: Sendable {
       throw .parameters(.shape(tensor: name, found: tensor.shape, expected: shape))
     }
     return tensor.values
+  }
+}
+
+extension JSON {
+  /// A document with other thresholds in its keywords.
+  fileprivate func replacing(thresholds: [Float]) -> JSON {
+    replacing("keywords") { keywords in
+      guard case .array(let list) = keywords else { return keywords }
+      return .array(
+        zip(list, thresholds).map { keyword, threshold in
+          keyword.replacing("threshold") { _ in .number("\(threshold)") }
+        })
+    }
+  }
+
+  /// An object with another value under a name.
+  func replacing(_ name: String, _ change: (JSON) -> JSON) -> JSON {
+    guard case .object(let members) = self else { return self }
+    return .object(
+      members.map { $0.name == name ? Member($0.name, change($0.value)) : $0 })
   }
 }

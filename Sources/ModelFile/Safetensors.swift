@@ -189,6 +189,39 @@ private struct Entry {
 }
 
 extension Safetensors {
+  /// The bytes of a file with another text in its metadata, and all else as it was.
+  ///
+  /// - Parameters:
+  ///   - name: The text's name.
+  ///   - bytes: A whole file that `init` reads.
+  ///   - change: Makes the new text of the old one.
+  /// - Returns: A file with the same tensors at the same places.
+  /// - Throws: `ModelFault` for what is wrong with the header, or what `change` throws.
+  static func replacing(
+    _ name: String, in bytes: [UInt8],
+    _ change: (String) throws(ModelFault) -> String
+  ) throws(ModelFault) -> [UInt8] {
+    let (header, elements) = try split(bytes)
+    let json = try JSON(parsing: header, called: "the header")
+    guard let metadata = json.fields?["__metadata__"],
+      case .string(let text)? = metadata.fields?[name]
+    else { throw .missing(path: "__metadata__.\(name)") }
+    let changed = try change(text)
+    return file(
+      header: json.replacing("__metadata__") {
+        $0.replacing(name) { _ in .string(changed) }
+      }, elements: elements)
+  }
+
+  /// A whole file.
+  private static func file(header: JSON, elements: some Collection<UInt8>) -> [UInt8] {
+    var header = Array(header.text.utf8)
+    // The format aligns the elements to eight bytes.
+    while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
+    let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) }
+    return length + header + elements
+  }
+
   /// The bytes of a file with these tensors, in the order of their names.
   ///
   /// - Parameters:
@@ -224,10 +257,6 @@ extension Safetensors {
             .init("data_offsets", .array([.number("\(begin)"), .number("\(elements.count)")])),
           ])))
     }
-    var header = Array(JSON.object(members).text.utf8)
-    // The format aligns the elements to eight bytes.
-    while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
-    let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) }
-    return length + header + elements
+    return file(header: .object(members), elements: elements)
   }
 }

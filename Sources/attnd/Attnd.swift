@@ -12,8 +12,8 @@ struct Attnd: AsyncParsableCommand {
     abstract: "Listens for keywords, and shows what it is paying attention to.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, BatchCommand.self, WatchCommand.self, ListenCommand.self,
-      StatusCommand.self,
+      RunCommand.self, BatchCommand.self, CalibrateCommand.self, WatchCommand.self,
+      ListenCommand.self, StatusCommand.self,
       DemoCommand.self, FeaturesCommand.self, VerifyCommand.self, ModelCommand.self,
       DevicesCommand.self, BenchCommand.self, ManualCommand.self,
     ])

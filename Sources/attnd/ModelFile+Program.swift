@@ -6,9 +6,16 @@ import StreamingAttention
 extension ModelFile {
   /// The default model, which is part of the program (Models/default.safetensors).
   package static func embedded() throws -> ModelFile {
-    let bytes = UnsafeBufferPointer(start: attnd_default_model, count: attnd_default_model_size)
-    return try ModelFile(bytes: Array(bytes), name: "default (embedded)")
+    try ModelFile(bytes: embeddedBytes, name: embeddedName)
   }
+
+  /// The file of the default model.
+  static var embeddedBytes: [UInt8] {
+    Array(UnsafeBufferPointer(start: attnd_default_model, count: attnd_default_model_size))
+  }
+
+  /// What the default model is called in errors.
+  static var embeddedName: String { "default (embedded)" }
 
   /// What turns sound into the rows that the model takes.
   ///

@@ -231,6 +231,16 @@ extension Settings {
   /// The model that the settings name, or the one that the program carries.
   func loadModel() throws -> ModelFile { try Self.loadModel(at: model) }
 
+  /// The model that the settings name, and the file that it was read from, byte for byte.
+  func loadModelWithBytes() throws -> (model: ModelFile, bytes: [UInt8]) {
+    guard let path = model else {
+      let bytes = ModelFile.embeddedBytes
+      return (try ModelFile(bytes: bytes, name: ModelFile.embeddedName), bytes)
+    }
+    let bytes = try ModelFile.bytes(path: path)
+    return (try ModelFile(bytes: bytes, name: path), bytes)
+  }
+
   /// The model of a file, or the one that the program carries.
   static func loadModel(at path: String?) throws -> ModelFile {
     guard let path else { return try ModelFile.embedded() }

@@ -235,8 +235,8 @@ package enum SettingsTable {
   package static let jobs = Setting(
     entry: SettingEntry(
       name: "jobs", valueName: "n",
-      help: "Threads that batch, features and verify work with, and that run listens to "
-        + "clients with.",
+      help: "Threads that batch, calibrate, features and verify work with, and that run "
+        + "listens to clients with.",
       standard: "one for each core", example: "4"),
     expected: "a whole number from 1 to 1024", parse: whole(1...1_024))
 

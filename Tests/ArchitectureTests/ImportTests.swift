@@ -21,10 +21,11 @@ enum ModuleRules {
     "AttentionSocket": [
       "JSONText", "NIOCore", "NIOPosix", "Logging", "Synchronization", "Glibc",
     ],
+    "Calibration": ["Glibc"],
     "attnd": [
       "AudioInput", "KernelDispatch", "FeatureExtraction", "StreamingAttention", "JSONText",
-      "ModelFile", "AttentionSocket", "CEmbedded", "CMosquitto", "CYAML", "CZlib", "ArgumentParser",
-      "Configuration",
+      "ModelFile", "AttentionSocket", "Calibration", "CEmbedded", "CMosquitto", "CYAML", "CZlib",
+      "ArgumentParser", "Configuration",
       "FoundationEssentials", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
       "UnixSignals",
     ],
