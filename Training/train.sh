@@ -17,7 +17,7 @@ if [ ! -x "$here/.venv/bin/python" ]; then
   "${PYTHON:-python3}" -m venv "$here/.venv"
 fi
 if [ ! -e "$here/.venv/complete" ]; then
-  "$here/.venv/bin/pip" install --quiet --editable "$here[test]"
+  "$here/.venv/bin/pip" install --quiet --editable "$here[teacher,test]"
   touch "$here/.venv/complete"
 fi
 

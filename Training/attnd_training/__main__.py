@@ -12,10 +12,13 @@ import torch
 from . import features, model_file
 from .configuration import Configuration, RecipeError
 from .manifest import read_manifest, training_recordings
+from .lessons import Lessons, lesson_recipe, make
 from .streams import Composer
+from .teacher import Ear, Teacher
 from .thresholds import HeldOut
 from .training import Trainer
 
+EAR_RECORDINGS = 60
 HERE = Path(__file__).resolve().parent.parent
 
 
@@ -51,8 +54,16 @@ def run(arguments, configuration, data):
         return
     bank = features.RowBank.build(work, train + held_out)
 
+    def composer(recipe):
+        return Composer(recipe, training_recordings(recipe, manifest)[0], bank, data)
+
+    if configuration.lessons:
+        hear_lessons(lesson_recipe(configuration), composer, train, bank, data, work)
+
     def compose(phase):
-        return Composer(phase, training_recordings(phase, manifest)[0], bank, data)
+        own = composer(phase)
+        lessons = phase.lessons and Lessons(work / "lessons", phase, own)
+        return own, lessons
 
     judge = HeldOut(configuration, held_out, bank)
     speech = [
@@ -75,6 +86,18 @@ def run(arguments, configuration, data):
         out, trainer.average, configuration, chosen, provenance(configuration, train, figures)
     )
     print(f"wrote {out}", file=sys.stderr)
+
+
+def hear_lessons(recipe, composer, train, bank, data, work):
+    """Has the teacher hear what the recipe's lessons are to be, as far as it hasn't yet."""
+    ear = work / "ear.npy"
+    if not ear.exists():
+        print("the teacher's ear is fitted", file=sys.stderr)
+        heard = [r for r in train if r.kind in ("keyword", "speech", "noise")]
+        chosen = np.random.default_rng(0).permutation(len(heard))[:EAR_RECORDINGS]
+        pairs = [(data / heard[n].path, np.asarray(bank[heard[n].path])) for n in chosen]
+        Ear.fitted(pairs).save(ear)
+    make(work / "lessons", recipe, composer(recipe), Teacher(Ear.load(ear)))
 
 
 def provenance(configuration, train, figures):

@@ -1,7 +1,7 @@
 """The recipe file, read once and checked once."""
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Configuration:
     thresholds: dict
     phases: list
     reset: object = "never"  # or a table with silence_seconds and below_dbfs
+    lessons: dict = field(default_factory=dict)  # empty: no teacher
+    start: dict = field(default_factory=dict)  # a model to begin with, and the parts taken from it
 
     @classmethod
     def read(cls, path: Path) -> "Configuration":
@@ -40,7 +42,7 @@ class Configuration:
         expected = set(cls.__dataclass_fields__)
         if unknown := sorted(set(document) - expected):
             raise RecipeError(f"recipe {path}: unknown table '{unknown[0]}'")
-        if missing := sorted(expected - {"reset"} - set(document)):
+        if missing := sorted(expected - {"reset", "lessons", "start"} - set(document)):
             raise RecipeError(f"recipe {path}: no table '{missing[0]}'")
         configuration = cls(**document)
         configuration._check(path)
@@ -79,6 +81,12 @@ class Configuration:
         ]:
             if found != expected:
                 raise RecipeError(f"recipe {path}: {where} is {found}, expected {expected}")
+
+    def start_parts(self) -> tuple[dict, list[str]]:
+        """The tensors of the model to begin with, and the parts of the network taken from it."""
+        from .model_file import read
+
+        return read(Path(self.start["model"]))[1], self.start["parts"]
 
     def in_phase(self, number: int) -> "Configuration":
         """The recipe while a phase lasts: its own tables over those of the whole."""

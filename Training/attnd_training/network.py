@@ -54,6 +54,7 @@ class Output:
     scores: torch.Tensor  # [B, window - 1 + T, heads] z of these steps and those before; with a
     # query [B, T, window - 1 + T, heads], -inf outside of a step's window
     log_sums: torch.Tensor  # [B, T, heads] log of the sum of exp(z) over each step's window
+    hidden: torch.Tensor  # [B, T, units] the encoder's outputs
 
 
 class Compression(nn.Module):
@@ -289,7 +290,7 @@ class KeywordNetwork(nn.Module):
     def forward(self, energy, state: State, mask=None) -> tuple[Output, State]:
         """A segment: [B, rows, bins] mel energies, rows a multiple of the stride.
 
-        `mask` ([B, 1, bins] of 0 and 1) blanks bins to their mean, in training only.
+        `mask` ([B, rows, bins] of 0 and 1) blanks rows and bins to their mean, in training only.
         """
         with torch.no_grad():
             rows, smoothed = self.compression(energy, state.smoothed)
@@ -313,7 +314,7 @@ class KeywordNetwork(nn.Module):
             smoothed=smoothed, stem=stem, encoder=encoder, decoder=decoder,
             scores=scores, keys=keys, values=values,
         )
-        return Output(logits, z, log_sums), carried
+        return Output(logits, z, log_sums, hidden), carried
 
     def answers(self, logits: torch.Tensor) -> torch.Tensor:
         """What attnd makes of the last sums."""

@@ -19,6 +19,7 @@ import numpy as np
 from .configuration import Configuration
 from .features import RowBank
 from .manifest import FLOOR_DBFS, FLOOR_PATH, Recording
+from .teacher import SIZE
 
 FORMANT_STEPS = 33
 
@@ -38,6 +39,8 @@ class Truth:
     weight: np.ndarray  # [steps, keywords] 0 where the answer doesn't matter
     word: np.ndarray  # [steps] the keyword whose attention is guided here, or -1
     span: np.ndarray  # [steps, 2] that word's first and last step
+    embedding: np.ndarray  # [steps, 96] what the teacher says
+    taught: np.ndarray  # [steps] whether it says anything there
 
 
 class Composer:
@@ -76,12 +79,18 @@ class Composer:
     # MARK: A session
 
     def session(self, stream: int, number: int) -> Session:
-        settings = self._settings
         rng = np.random.default_rng([self._configuration.seed, stream, number])
+        level = rng.uniform(*self._settings["level"])
+        session = self.spoken(rng, level, begins=number == 0)
+        self.surround(rng, session.rows, level)
+        return session
+
+    def spoken(self, rng, level: float, begins: bool = False) -> Session:
+        """What is said in a session, round a level (dBFS), with silence between and nothing behind."""
+        settings = self._settings
         length = settings["session_rows"]
         out = np.zeros((length, self._floor.shape[1]), np.float32)
-        session = Session(out, restarts=number == 0 or rng.random() < settings["restart"])
-        level = rng.uniform(*settings["level"])
+        session = Session(out, restarts=begins or rng.random() < settings["restart"])
         names, shares = zip(*settings["items"].items())
         shares = np.array(shares) / sum(shares)
         at = int(rng.integers(0, 50))
@@ -104,22 +113,34 @@ class Composer:
             if rng.random() >= settings["no_gap"]:
                 shortest, longest = settings["gap"]
                 at += int(100 * shortest * (longest / shortest) ** rng.random())
+        return session
+
+    def with_truth(self, stream: int, number: int) -> tuple[Session, Truth]:
+        session = self.session(stream, number)
+        return session, self.truth(session)
+
+    def surround(self, rng, rows: np.ndarray, level: float) -> None:
+        """Puts what was said at a level (dBFS) into a place: noise, microphone, line, floor."""
+        settings, length = self._settings, len(rows)
         if rng.random() < settings["noisy"]:
-            self._add_noise(rng, out, level)
+            self._add_noise(rng, rows, level)
         if rng.random() < settings["band_limited"]:
             # All that a stream carries went through one microphone or telephone.
             cut = np.exp(rng.uniform(np.log(3000), np.log(6500)))
             slope = rng.uniform(0.01, 0.05)  # dB for each Hz over the cut
-            out *= decibels(-np.clip((self._mel_hz - cut) * slope, 0, 60))
+            rows *= decibels(-np.clip((self._mel_hz - cut) * slope, 0, 60))
         if rng.random() < 0.9:
-            start = int(rng.integers(len(self._floor)))
-            order = (start + np.arange(length)) % len(self._floor)
-            out += self._floor[order] * decibels(rng.uniform(*settings["floor"]))
+            rows += self.floor(int(rng.integers(len(self._floor))), length) * decibels(
+                rng.uniform(*settings["floor"])
+            )
         if rng.random() < settings["resampled"]:
             # Recorded at 8 or 11 kHz: above the band there is nothing, not even the floor. What the
             # resampler and the window function let through lies 100 dB and more below.
-            out[:, self._mel_hz > np.exp(rng.uniform(np.log(3300), np.log(5400)))] = 0
-        return session
+            rows[:, self._mel_hz > np.exp(rng.uniform(np.log(3300), np.log(5400)))] = 0
+
+    def floor(self, start: int, length: int) -> np.ndarray:
+        """Rows of white noise at 0 dBFS, from a place of the recorded minute on."""
+        return self._floor[(start + np.arange(length)) % len(self._floor)]
 
     def _add_noise(self, rng, out, level):
         settings, at = self._settings, 0
@@ -129,7 +150,7 @@ class Composer:
             rows = self._bank[pool.draw(rng).path]
             start = int(rng.integers(len(rows)))
             rows = rows[(start + np.arange(take)) % len(rows)]
-            rows = self._coloured(rng, rows)
+            rows = self.coloured(rng, rows)
             snr = rng.uniform(*settings["snr"])
             out[at : at + take] += self._levelled(rows, level - snr)
             at += take
@@ -216,12 +237,12 @@ class Composer:
             rows = stretched(rows, tempo)
         if rng.random() < 0.7:
             rows = rows @ self._warps[rng.integers(len(self._warps))]
-        rows = self._coloured(rng, rows)
+        rows = self.coloured(rng, rows)
         if self._rooms and rng.random() < self._settings["room"]:
             rows = reverberated(rows, self._rooms[rng.integers(len(self._rooms))])
         return rows, tempo
 
-    def _coloured(self, rng, rows):
+    def coloured(self, rng, rows):
         bins = rows.shape[1]
         axis = np.linspace(-1, 1, bins)
         ripple = np.interp(
@@ -255,6 +276,8 @@ class Composer:
             weight=np.ones((steps, len(configuration.names)), np.float32),
             word=np.full(steps, -1, np.int64),
             span=np.zeros((steps, 2), np.int64),
+            embedding=np.zeros((steps, SIZE), np.float32),
+            taught=np.zeros(steps, bool),
         )
         for word, first, last in session.words:
             start, end = first * seconds + half, last * seconds + half

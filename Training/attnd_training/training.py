@@ -5,65 +5,65 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from .configuration import Configuration
+from .configuration import Configuration, RecipeError
 from .network import KeywordNetwork, Output
-from .streams import Composer
+from .streams import Composer, Truth
+from .teacher import SIZE
 from .thresholds import HeldOut, posteriors_alone
 
 
 class StreamReader:
-    """The streams side by side, cut into segments; composes a session when one is used up."""
+    """The streams side by side, cut into segments; asks for a session when one is used up.
 
-    def __init__(self, configuration: Configuration, composer: Composer):
-        optimiser = configuration.optimiser
-        self.composer = composer
-        self._rows = optimiser["segment_rows"]
+    `sources` has one for each stream: what composes sessions, or what has lessons ready.
+    """
+
+    def __init__(self, configuration: Configuration, sources: list):
+        self.sources = sources
+        self._rows = configuration.optimiser["segment_rows"]
         self._stride = configuration.rows_per_step
         self._segments = configuration.streams["session_rows"] // self._rows
         # The streams begin their sessions at different times.
-        self.places = [
-            [0, stream % self._segments] for stream in range(optimiser["streams"])
-        ]
-        self._sessions = [None] * optimiser["streams"]
+        self.places = [[0, stream % self._segments] for stream in range(len(sources))]
+        self._sessions = [None] * len(sources)
 
     def segment(self):
         """Rows [B, rows, bins], the truths, and which streams begin anew here."""
         rows, truths, restarts = [], [], []
-        for stream, place in enumerate(self.places):
+        for stream, (place, source) in enumerate(zip(self.places, self.sources)):
             number, segment = place
             if self._sessions[stream] is None:
-                session = self.composer.session(stream, number)
-                self._sessions[stream] = session, self.composer.truth(session)
+                self._sessions[stream] = source.with_truth(stream, number)
             session, truth = self._sessions[stream]
             first = segment * self._rows
             rows.append(session.rows[first : first + self._rows])
             steps = slice(first // self._stride, (first + self._rows) // self._stride)
-            truths.append(
-                (truth.target[steps], truth.weight[steps], truth.word[steps],
-                 truth.span[steps] - first // self._stride)
-            )
+            part = Truth(*(entry[steps] for entry in vars(truth).values()))
+            truths.append(replace(part, span=part.span - first // self._stride))
             restarts.append(segment == 0 and session.restarts)
             place[1] += 1
             if place[1] == self._segments:
                 place[:] = [number + 1, 0]
                 self._sessions[stream] = None
-        truth = [torch.from_numpy(np.stack(part)) for part in zip(*truths)]
-        return torch.from_numpy(np.stack(rows)), truth, torch.tensor(restarts)
+        names = vars(truths[0])
+        stacked = {name: torch.from_numpy(np.stack([vars(t)[name] for t in truths])) for name in names}
+        return torch.from_numpy(np.stack(rows)), Truth(**stacked), torch.tensor(restarts)
 
 
-def losses(output: Output, truth, window: int, kind: str = "sigmoid"):
+def losses(output: Output, truth: Truth, window: int, kind: str = "sigmoid"):
     """Cross-entropy of the posteriors, and of the attention against the word's span, a step.
 
     `kind` is the output's; where it is linear the first is the squared error. A word's span is read
     off its own head, or off the first where it has none, as attnd reads it.
     """
-    target, weight, word, span = truth
+    target, weight, word, span = truth.target, truth.weight, truth.word, truth.span
     match kind:
         case "sigmoid":
             answer = functional.binary_cross_entropy_with_logits(
@@ -99,28 +99,52 @@ def losses(output: Output, truth, window: int, kind: str = "sigmoid"):
 
 class Trainer:
     def __init__(self, configuration: Configuration, compose, held_out: HeldOut, speech, work):
-        """`compose` gives the composer of a phase, from the recipe as it is in that phase.
+        """`compose` gives, for the recipe as it is in a phase, the composer and what has lessons.
 
         `speech` is what is mined: (path, rows) of every negative recording.
         """
         self._configuration = configuration
         self._settings = configuration.optimiser
         self._compose = compose
-        self._phase = 0
-        self._composer = compose(configuration.in_phase(0))
         self._held_out = held_out
         self._speech = speech
         self._work = Path(work)
         torch.manual_seed(configuration.seed)
         self._network = KeywordNetwork(configuration, self._settings["dropout"])
-        self._set_normalisation()
+        # From what the encoder gives to what the teacher says; left behind with training.
+        self._pupil = torch.nn.Linear(configuration.architecture["encoder"]["units"], SIZE)
+        self._phase = 0
+        self._composer, self._lessons = compose(configuration.in_phase(0))
+        if configuration.start:
+            self._begin_with(*configuration.start_parts())
+        else:
+            self._set_normalisation()
         self.average = copy.deepcopy(self._network).eval()
+        self._parameters = [*self._network.parameters(), *self._pupil.parameters()]
         # The rate is set before every step.
-        self._optimiser = torch.optim.Adam(self._network.parameters(), lr=0.0, betas=(0.9, 0.98))
-        self._reader = StreamReader(configuration, self._composer)
+        self._optimiser = torch.optim.AdamW(
+            self._parameters, lr=0.0, betas=(0.9, 0.98),
+            weight_decay=self._settings["weight_decay"],
+        )
+        self._reader = StreamReader(configuration, self._sources())
+        self._enter_phase(0)
         self._state = self._network.start(self._settings["streams"])
         self._update = 0
         self._seconds = 0.0
+
+    def _begin_with(self, tensors: dict, parts: list[str]):
+        """Takes parts of the network over from another model."""
+        own = self._network.state_dict()
+        for name in own:
+            if name.split(".")[0] in parts:
+                found = tensors.get(name)
+                if found is None or found.shape != tuple(own[name].shape):
+                    shape = None if found is None else tuple(found.shape)
+                    raise RecipeError(
+                        f"start.model: tensor {name} has shape {shape}, "
+                        f"expected {tuple(own[name].shape)}"
+                    )
+                own[name].copy_(torch.from_numpy(found.astype(np.float32)))
 
     def _set_normalisation(self):
         """Mean and scale of the compressed rows, over streams that training never sees again."""
@@ -130,13 +154,22 @@ class Trainer:
         self._network.feature.mean.copy_(rows.mean(dim=(0, 1)))
         self._network.feature.scale.copy_(1 / rows.std(dim=(0, 1)))
 
+    def _sources(self):
+        """What each stream's sessions come from: the first streams have lessons."""
+        taught = self._configuration.in_phase(self._phase).optimiser["lessons"]
+        return [self._lessons] * taught + [self._composer] * (self._settings["streams"] - taught)
+
     def _enter_phase(self, number: int):
         """From the next session on, streams are those of another phase."""
-        mined = self._composer.mined
-        self._phase = number
-        self._composer = self._compose(self._configuration.in_phase(number))
-        self._composer.mined = mined
-        self._reader.composer = self._composer
+        if number != self._phase:
+            mined = self._composer.mined
+            self._phase = number
+            self._composer, self._lessons = self._compose(self._configuration.in_phase(number))
+            self._composer.mined = mined
+            self._reader.sources = self._sources()
+        frozen = self._configuration.phases[number].get("frozen", [])
+        for name, parameter in self._network.named_parameters():
+            parameter.requires_grad_(name.split(".")[0] not in frozen)
 
     # MARK: Checkpoints
 
@@ -148,6 +181,7 @@ class Trainer:
         document = {
             "network": self._network.state_dict(),
             "average": self.average.state_dict(),
+            "pupil": self._pupil.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "state": vars(self._state),
             "places": self._reader.places,
@@ -166,6 +200,7 @@ class Trainer:
         document = torch.load(self._checkpoint, weights_only=True)
         self._network.load_state_dict(document["network"])
         self.average.load_state_dict(document["average"])
+        self._pupil.load_state_dict(document["pupil"])
         self._optimiser.load_state_dict(document["optimiser"])
         for name, tensor in document["state"].items():
             setattr(self._state, name, tensor)
@@ -182,14 +217,14 @@ class Trainer:
     def run(self):
         settings, total = self._settings, self._configuration.updates
         log = open(self._work / "log.jsonl", "a", encoding="utf-8")
-        sums, began = np.zeros(2), time.monotonic()
+        sums, began = np.zeros(3), time.monotonic()
         while self._update < total:
             sums += self._step()
             if self._update % settings["log_every"] == 0:
                 now = time.monotonic()
                 self._seconds += now - began
                 began = now
-                answer, guide = sums / settings["log_every"]
+                answer, guide, lesson = sums / settings["log_every"]
                 sums[:] = 0
                 hours = self._update * settings["streams"] * settings["segment_rows"]
                 hours *= self._configuration.row_seconds / 3600
@@ -199,18 +234,20 @@ class Trainer:
                     "seconds": round(self._seconds, 1),
                     "loss": round(answer, 5),
                     "guide": round(guide, 5),
+                    "lesson": round(lesson, 5),
                     "learning_rate": self._rate(),
                 }
                 print(json.dumps(line), file=log, flush=True)
                 left = self._seconds / self._update * (total - self._update)
                 print(
                     f"\r{self._update}/{total}  {hours:.0f} h  loss {answer:.4f}"
-                    f"  guide {guide:.4f}  {left / 60:.0f} min left ",
+                    f"  guide {guide:.4f}  lesson {lesson:.4f}  {left / 60:.0f} min left ",
                     end="",
                     file=sys.stderr,
                 )
             if self._update % settings["mine_every"] == 0 and self._update < total:
-                self._mine(log)
+                if self._loss()["keywords"] > 0:
+                    self._mine(log)
             if self._update % settings["checkpoint_every"] == 0 or self._update == total:
                 self._save()
         print(file=sys.stderr)
@@ -242,34 +279,38 @@ class Trainer:
         if restarts.any():
             self._state.restart(restarts)
         self._network.train()
-        output, self._state = self._network(energy, self._state, self._mask())
+        output, self._state = self._network(energy, self._state, self._mask(energy.shape[1]))
         answer, guide = losses(
             output, truth, self._network.attention.window,
             self._configuration.architecture["output"],
         )
-        loss = answer + self._configuration.loss["guide"] * guide
+        lesson = answer.new_zeros(())
+        if truth.taught.any():
+            said = self._pupil(output.hidden[truth.taught])
+            lesson = functional.mse_loss(said, truth.embedding[truth.taught])
+        weights = self._loss()
+        loss = weights["keywords"] * (answer + weights["guide"] * guide)
+        loss = loss + weights["embedding"] * lesson
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), settings["clip"])
+        torch.nn.utils.clip_grad_norm_(self._parameters, settings["clip"])
         self._optimiser.step()
         self._update += 1
         keep = min(settings["average"], (1 + self._update) / (10 + self._update))
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self._network.parameters()):
                 mean.lerp_(now, 1 - keep)
-        return np.array([float(answer.detach()), float(guide.detach())])
+        return np.array([float(part.detach()) for part in (answer, guide, lesson)])
 
-    def _mask(self):
-        """Up to two bands of up to six bins blanked, for a segment, in some of the streams."""
+    def _loss(self):
+        return self._configuration.in_phase(self._phase).loss
+
+    def _mask(self, rows: int):
+        """Up to two bands of bins and one run of rows blanked, in some of the streams."""
         streams, bins = self._settings["streams"], self._configuration.front_end["bins"]
-        mask = torch.ones(streams, 1, bins)
-        place = torch.arange(bins)
-        for _ in range(2):
-            first = torch.randint(0, bins, (streams, 1))
-            width = torch.randint(1, 7, (streams, 1))
-            chosen = torch.rand(streams, 1) < self._settings["masks"] / 2
-            mask[:, 0][chosen & (place >= first) & (place < first + width)] = 0
-        return mask
+        bands = _blanks(streams, bins, 6, self._settings["masks"] / 2)
+        bands *= _blanks(streams, bins, 6, self._settings["masks"] / 2)
+        return bands[:, None] * _blanks(streams, rows, 12, self._settings["row_masks"])[..., None]
 
     def _mine(self, log):
         """Lists the places in training speech that the averaged network takes for a keyword.
@@ -299,3 +340,12 @@ class Trainer:
             "mining_seconds": round(time.monotonic() - began, 1),
         }
         print(json.dumps(line), file=log, flush=True)
+
+
+def _blanks(streams: int, length: int, widest: int, share: float) -> torch.Tensor:
+    """[streams, length] of 1, in a share of the streams with a run of up to `widest` of 0."""
+    first = torch.randint(0, length, (streams, 1))
+    width = torch.randint(1, widest + 1, (streams, 1))
+    chosen = torch.rand(streams, 1) < share
+    place = torch.arange(length)
+    return 1 - (chosen & (place >= first) & (place < first + width)).float()

@@ -6,6 +6,7 @@ import torch
 
 from attnd_training import reference
 from attnd_training.network import Compression
+from attnd_training.streams import Truth
 from attnd_training.training import losses
 
 
@@ -42,7 +43,10 @@ def test_the_guide_is_the_cross_entropy_against_the_span(network, energy):
     word[0, 60], span[0, 60] = 4, torch.tensor([41, 57])
     word[0, 12], span[0, 12] = 2, torch.tensor([-9, 9])  # began in the segment before
     word[0, 40], span[0, 40] = 1, torch.tensor([-20, 20])  # began before the window
-    truth = torch.zeros(1, steps, 6), torch.ones(1, steps, 6), word, span
+    truth = Truth(
+        target=torch.zeros(1, steps, 6), weight=torch.ones(1, steps, 6), word=word, span=span,
+        embedding=torch.zeros(1, steps, 96), taught=torch.zeros(1, steps, dtype=torch.bool),
+    )
     _, guide = losses(output, truth, window)
     expected = 0.0
     for step, head, first, last in [(60, 4, 41, 57), (12, 2, -9, 9), (40, 1, -9, 20)]:

@@ -12,6 +12,7 @@ import torch
 from attnd_training import model_file, reference
 from attnd_training.configuration import Configuration, RecipeError
 from attnd_training.network import KeywordNetwork
+from attnd_training.streams import Truth
 from attnd_training.training import losses
 
 from conftest import RECIPE
@@ -102,9 +103,12 @@ def test_both_losses_reach_every_parameter(model, energy):
     word[0, 15], span[0, 15] = 4, torch.tensor([10, 13])
     target = torch.zeros(1, steps, 6)
     target[0, 15, 4] = 1
+    truth = Truth(
+        target=target, weight=torch.ones(1, steps, 6), word=word, span=span,
+        embedding=torch.zeros(1, steps, 96), taught=torch.zeros(1, steps, dtype=torch.bool),
+    )
     answer, guide = losses(
-        output, (target, torch.ones(1, steps, 6), word, span), network.attention.window,
-        configuration.architecture["output"],
+        output, truth, network.attention.window, configuration.architecture["output"]
     )
     head = 4 if configuration.architecture["attention"]["keyword_heads"] else 0
     # Step 15 sees steps 9 ... 15.
