@@ -58,7 +58,7 @@ class Composer:
         self._speech = Pool([r for r in recordings if r.kind == "speech"])
         self._hard_negatives = Pool([r for r in recordings if r.kind == "tts-hard-negative"])
         self._noise = Pool([r for r in recordings if r.kind in ("noise", "music")])
-        self._rooms = [decay(data / r.path) for r in recordings if r.kind == "rir"]
+        self._rooms = [decay(data / r.path) for r in recordings if r.kind == "rir"] or made_rooms()
         floor = bank[FLOOR_PATH]
         self._floor = floor / np.float32(10 ** (FLOOR_DBFS / 10))
         # Total energy of a row of white noise at 0 dBFS: what levels are counted from.
@@ -208,7 +208,8 @@ class Composer:
     def _splice(self, rng):
         """What is nearly a keyword: a part of one, parts of two joined, one backwards."""
         bare = []
-        for word in rng.choice(len(self._keywords), 2, replace=False):
+        # Of a single keyword, two recordings.
+        for word in rng.choice(len(self._keywords), 2, replace=len(self._keywords) == 1):
             recording = self._pick_keyword(rng, int(word))
             first, last = span_in_rows(recording, self._configuration)
             bare.append(self._bank[recording.path][max(0, int(first)) : int(last) + 1])
@@ -372,6 +373,16 @@ def decay(path: Path) -> np.ndarray:
     loud = np.flatnonzero(energy >= energy.max() * 1e-3)
     energy = energy[loud[0] : loud[-1] + 1]
     return (energy / energy.sum()).astype(np.float32)
+
+
+def made_rooms() -> list[np.ndarray]:
+    """Where there are no recorded ones: energy that falls by 60 dB in 0.15 to 0.7 s, as `decay`."""
+    rooms = []
+    for seconds in np.linspace(0.15, 0.7, 24):
+        energy = 10 ** (-6 * np.arange(0, seconds / 2, 0.01) / seconds)
+        energy[0] *= 1 / seconds  # the direct sound, the stronger the drier the room
+        rooms.append((energy / energy.sum()).astype(np.float32))
+    return rooms
 
 
 def reverberated(rows: np.ndarray, response: np.ndarray) -> np.ndarray:
