@@ -38,7 +38,7 @@ lint: ## Check the form of the Swift sources
 format: ## Bring the Swift sources into form
 	@swift format --in-place --recursive Sources Tests Package.swift
 
-train: build ## Train the default model (needs ATTND_DATA and hours)
+train: build ## Train the default model (needs ATTND_DATA and hours), or one of your own (WORD=, POSITIVES=, NEGATIVES=)
 	@Training/train.sh
 
 fixtures: ## Make the clips of the demonstration and the tests anew

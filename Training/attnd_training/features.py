@@ -7,23 +7,23 @@ training maps one file into memory and takes slices.
 import json
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
 import numpy as np
 
 from .configuration import RecipeError
 from .manifest import FLOOR_DBFS, FLOOR_PATH, Recording
+from .surroundings import write_sound
 
 BATCH = 500  # files a run of attnd, so that one sees it advance
 
 
 def extract(attnd: Path, data: Path, recordings: list[Recording], work: Path) -> None:
-    """Runs attnd over the recordings that have no rows yet."""
+    """Runs attnd over the recordings that have no rows yet, or newer sound than rows."""
     _write_floor(work)
     paths = [recording.path for recording in recordings if recording.kind != "rir"]
     for root, wanted in ((work, [FLOOR_PATH]), (data, paths)):
-        missing = [path for path in wanted if not rows_path(work, path).exists()]
+        missing = [path for path in wanted if _is_newer(root / path, rows_path(work, path))]
         for first in range(0, len(missing), BATCH):
             print(f"features: {first} of {len(missing)} files", file=sys.stderr)
             command = [attnd, "features", "--compression", "linear", "--root", root]
@@ -37,6 +37,10 @@ def extract(attnd: Path, data: Path, recordings: list[Recording], work: Path) ->
                 raise RecipeError(f"{attnd} features: exit status {run.returncode}")
 
 
+def _is_newer(path: Path, than: Path) -> bool:
+    return not than.exists() or path.stat().st_mtime > than.stat().st_mtime
+
+
 def rows_path(work: Path, path: str) -> Path:
     return (work / "features" / path).with_suffix(".npy")
 
@@ -47,12 +51,7 @@ def _write_floor(work: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).standard_normal(60 * 16000) * 32768 * 10 ** (FLOOR_DBFS / 20)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(np.round(noise).astype("<i2").tobytes())
+    write_sound(path, np.random.default_rng(0).standard_normal(60 * 16000) * 10 ** (FLOOR_DBFS / 20))
 
 
 class RowBank:
@@ -64,10 +63,14 @@ class RowBank:
 
     @classmethod
     def build(cls, work: Path, recordings: list[Recording]) -> "RowBank":
-        """Joins the .npy files; reads them again only where the list of recordings has changed."""
+        """Joins the .npy files; reads them again only where one is new or another list is asked for."""
         array, index = work / "rows.npy", work / "rows.json"
         paths = [FLOOR_PATH] + sorted(r.path for r in recordings if r.kind != "rir")
-        if not (index.exists() and list(json.loads(index.read_text())) == paths):
+        if (
+            not index.exists()
+            or list(json.loads(index.read_text())) != paths
+            or any(_is_newer(rows_path(work, path), index) for path in paths)
+        ):
             spans, total = {}, 0
             for path in paths:
                 count = np.load(rows_path(work, path), mmap_mode="r").shape[0]

@@ -6,13 +6,13 @@ teacher, which costs several times what the student does, listens once.
 """
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from .configuration import Configuration, RecipeError
+from .progress import end, show
 from .streams import Composer, Session, Truth, decibels
 from .teacher import HOP, REACH, SIZE, Teacher
 
@@ -75,11 +75,10 @@ def make(
     rows = _array(folder / "rows.npy", (count, length, bins))
     embeddings = _array(folder / "embeddings.npy", (count, length // HOP, SIZE))
     finished = _words(folder)
-    done = len(finished)
     with open(folder / "words.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(words) + "\n" for words in finished)
         file.flush()
-        for first in range(done, count, BLOCK):
+        for first in range(len(finished), count, BLOCK):
             numbers = range(first, min(count, first + BLOCK))
             sessions = []
             for number in numbers:
@@ -93,9 +92,8 @@ def make(
                 words = [[int(word), *map(float, span)] for word, *span in session.words]
                 print(json.dumps(words), file=file)
             file.flush()
-            print(f"\rlessons: {first + len(dry)} of {count} ", end="", file=sys.stderr)
-    if done < count:
-        print(file=sys.stderr)
+            show(f"lessons: {first + len(dry)} of {count}")
+    end()
 
 
 def lesson_recipe(configuration: Configuration) -> Configuration:

@@ -19,6 +19,7 @@ import numpy as np
 from .configuration import Configuration
 from .features import RowBank
 from .manifest import FLOOR_DBFS, FLOOR_PATH, Recording
+from .surroundings import decay, made_rooms, reverberated
 from .teacher import SIZE
 
 FORMANT_STEPS = 33
@@ -360,34 +361,3 @@ def formant_warp(front_end: dict, factor: float) -> np.ndarray:
 def formant_warps(front_end: dict, low: float, high: float) -> np.ndarray:
     factors = low * (high / low) ** np.linspace(0, 1, FORMANT_STEPS)
     return np.stack([formant_warp(front_end, factor) for factor in factors])
-
-
-def decay(path: Path) -> np.ndarray:
-    """A room response as the energy that arrives in each 10 ms, down to -30 dB, sum 1."""
-    import soundfile
-
-    samples, rate = soundfile.read(path, dtype="float64")
-    block = rate // 100
-    samples = np.pad(samples, (0, -len(samples) % block))
-    energy = np.square(samples).reshape(-1, block).sum(axis=1)
-    loud = np.flatnonzero(energy >= energy.max() * 1e-3)
-    energy = energy[loud[0] : loud[-1] + 1]
-    return (energy / energy.sum()).astype(np.float32)
-
-
-def made_rooms() -> list[np.ndarray]:
-    """Where there are no recorded ones: energy that falls by 60 dB in 0.15 to 0.7 s, as `decay`."""
-    rooms = []
-    for seconds in np.linspace(0.15, 0.7, 24):
-        energy = 10 ** (-6 * np.arange(0, seconds / 2, 0.01) / seconds)
-        energy[0] *= 1 / seconds  # the direct sound, the stronger the drier the room
-        rooms.append((energy / energy.sum()).astype(np.float32))
-    return rooms
-
-
-def reverberated(rows: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """Rows through a room: late sound adds in energy. As long as the rows were."""
-    out = rows * response[0]
-    for delay in range(1, min(len(response), len(rows))):
-        out[delay:] += rows[:-delay] * response[delay]
-    return out

@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch.nn import functional
 
 from .configuration import Configuration, RecipeError
 from .network import KeywordNetwork, Output
+from .progress import end, show
 from .streams import Composer, Truth
 from .teacher import SIZE
 from .thresholds import HeldOut, posteriors_alone
@@ -239,18 +239,17 @@ class Trainer:
                 }
                 print(json.dumps(line), file=log, flush=True)
                 left = self._seconds / self._update * (total - self._update)
-                print(
-                    f"\r{self._update}/{total}  {hours:.0f} h  loss {answer:.4f}"
-                    f"  guide {guide:.4f}  lesson {lesson:.4f}  {left / 60:.0f} min left ",
-                    end="",
-                    file=sys.stderr,
+                show(
+                    f"{self._update}/{total}  {hours:.0f} h  loss {answer:.4f}  guide {guide:.4f}"
+                    + (f"  lesson {lesson:.4f}" if lesson else "")
+                    + f"  {left / 60:.0f} min left"
                 )
             if self._update % settings["mine_every"] == 0 and self._update < total:
                 if self._loss()["keywords"] > 0:
                     self._mine(log)
             if self._update % settings["checkpoint_every"] == 0 or self._update == total:
                 self._save()
-        print(file=sys.stderr)
+        end()
 
     def _phase_at(self, update: int) -> tuple[int, int]:
         """The phase that an update belongs to, and how many updates of it went before."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from attnd_training.manifest import FLOOR_PATH, Recording
-from attnd_training.streams import Composer, formant_warp, reverberated, span_in_rows, stretched
+from attnd_training.streams import Composer, formant_warp, span_in_rows, stretched
+from attnd_training.surroundings import reverberated
 
 
 def recording(kind, number, word="", start=0.0, end=0.0, seconds=3.0):
