@@ -1,6 +1,6 @@
 # The two commands of the README, and those of CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate install uninstall fuzz lint format train fixtures clean static
+.PHONY: help run build test simulate install uninstall fuzz lint format train evaluate fixtures clean static
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,6 +40,9 @@ format: ## Bring the Swift sources into form
 
 train: build ## Train the default model (needs ATTND_DATA and hours), or one of your own (WORD=, POSITIVES=, NEGATIVES=)
 	@Training/train.sh
+
+evaluate: build ## Measure how well attnd hears, beside other engines, into Docs/recognition.md (needs ATTND_DATA)
+	@Evaluation/evaluate.sh --out Docs
 
 fixtures: ## Make the clips of the demonstration and the tests anew
 	@Tests/Fixtures/make.sh
