@@ -12,9 +12,9 @@ import torch
 from . import features, model_file
 from .configuration import Configuration, RecipeError
 from .manifest import read_manifest, training_recordings
-from .lessons import Lessons, lesson_recipe, make
+from .lessons import Lessons, basis, lesson_recipe, make
 from .streams import Composer
-from .teacher import Ear, Teacher
+from .teacher import Basis, Ear, Teacher
 from .thresholds import HeldOut
 from .training import Trainer
 
@@ -97,7 +97,11 @@ def hear_lessons(recipe, composer, train, bank, data, work):
         chosen = np.random.default_rng(0).permutation(len(heard))[:EAR_RECORDINGS]
         pairs = [(data / heard[n].path, np.asarray(bank[heard[n].path])) for n in chosen]
         Ear.fitted(pairs).save(ear)
-    make(work / "lessons", recipe, composer(recipe), Teacher(Ear.load(ear)))
+    if not (work / "basis.npz").exists():
+        print("the teacher's basis is fitted", file=sys.stderr)
+        basis(recipe, composer(recipe), Teacher(Ear.load(ear))).save(work / "basis.npz")
+    teacher = Teacher(Ear.load(ear), Basis.load(work / "basis.npz"))
+    make(work / "lessons", recipe, composer(recipe), teacher)
 
 
 def provenance(configuration, train, figures):

@@ -14,13 +14,12 @@ import numpy as np
 from .configuration import Configuration, RecipeError
 from .progress import end, show
 from .streams import Composer, Session, Truth, decibels
-from .teacher import HOP, REACH, SIZE, Teacher
+from .teacher import HOP, SIZE, Basis, Teacher
 
 LEVEL = -26.0  # dBFS at which lessons are kept
 FLOOR = -75.0  # dBFS of the floor under what the teacher hears
 LEAST = 1e-3  # energy that is kept for nothing
-BLOCK = 8  # lessons that the teacher hears at once
-SCALE = 20.0  # what embeddings are divided by, to be kept in half precision
+BLOCK = 4  # lessons that the teacher hears at once
 
 
 class Lessons:
@@ -34,14 +33,11 @@ class Lessons:
             raise RecipeError(f"{folder}: {len(self._words)} lessons, expected {count}")
         self._rows = np.load(folder / "rows.npy", mmap_mode="r")
         self._embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")
-        sample = self._embeddings[:: max(1, count // 200), REACH // HOP + 1 :].astype(np.float32)
-        self._mean, self._scale = sample.mean((0, 1)), sample.std((0, 1))
-        # An embedding belongs to the step that is taken when its last row has come.
-        steps = configuration.streams["session_rows"] // configuration.rows_per_step
-        last_row = HOP * np.arange(self._embeddings.shape[1]) + HOP - 1
-        step = np.round(last_row / configuration.rows_per_step).astype(int)
-        self._of_step = np.full(steps, -1)
-        self._of_step[step[step < steps]] = np.flatnonzero(step < steps)
+        # A step says what the teacher said of a row that has passed by then: the student hears what
+        # comes after a sound only with time.
+        steps = np.arange(configuration.streams["session_rows"] // configuration.rows_per_step)
+        last_row = configuration.rows_per_step * (steps + 1) - 1
+        self._place = (last_row - configuration.lessons["delay"]) / HOP
 
     def with_truth(self, stream: int, number: int) -> tuple[Session, Truth]:
         settings = self._configuration.streams
@@ -58,10 +54,12 @@ class Lessons:
         session = Session(rows, restarts, self._words[which])
         self.composer.surround(rng, rows, level)
         truth = self.composer.truth(session)
-        embedding = self._embeddings[which].astype(np.float32)
-        truth.embedding = ((embedding - self._mean) / self._scale)[np.maximum(self._of_step, 0)]
-        # The first embeddings have heard less of the lesson than they reach back.
-        truth.taught = self._of_step > REACH // HOP
+        said, place = self._embeddings[which].astype(np.float32), np.maximum(self._place, 0)
+        before = place.astype(int)
+        after = np.minimum(before + 1, len(said) - 1)
+        part = (place - before).astype(np.float32)[:, None]
+        truth.embedding = said[before] * (1 - part) + said[after] * part
+        truth.taught = self._place >= 0
         return session, truth
 
 
@@ -74,6 +72,7 @@ def make(
     bins = configuration.front_end["bins"]
     rows = _array(folder / "rows.npy", (count, length, bins))
     embeddings = _array(folder / "embeddings.npy", (count, length // HOP, SIZE))
+    floor = composer.floor(0, length) * decibels(FLOOR)
     finished = _words(folder)
     with open(folder / "words.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(words) + "\n" for words in finished)
@@ -85,8 +84,7 @@ def make(
                 rng = np.random.default_rng([configuration.seed, number, 0, 2])
                 sessions.append(composer.spoken(rng, LEVEL))
             dry = np.stack([session.rows for session in sessions])
-            heard = dry + composer.floor(0, length) * decibels(FLOOR)
-            embeddings[first : first + len(dry)] = teacher.embeddings(heard) / SCALE
+            embeddings[first : first + len(dry)] = teacher.embeddings(dry + floor)
             rows[first : first + len(dry)] = np.log(dry + LEAST)
             for session in sessions:
                 words = [[int(word), *map(float, span)] for word, *span in session.words]
@@ -94,6 +92,16 @@ def make(
             file.flush()
             show(f"lessons: {first + len(dry)} of {count}")
     end()
+
+
+def basis(configuration: Configuration, composer: Composer, teacher: Teacher) -> Basis:
+    """What the teacher answers in, from sessions that no lesson is made of."""
+    sessions = []
+    for number in range(configuration.lessons["basis_sessions"]):
+        rng = np.random.default_rng([configuration.seed, number, 0, 3])
+        sessions.append(composer.spoken(rng, LEVEL).rows)
+    floor = composer.floor(0, configuration.streams["session_rows"]) * decibels(FLOOR)
+    return Basis.fitted(teacher, [rows + floor for rows in sessions])
 
 
 def lesson_recipe(configuration: Configuration) -> Configuration:

@@ -40,7 +40,7 @@ class Truth:
     weight: np.ndarray  # [steps, keywords] 0 where the answer doesn't matter
     word: np.ndarray  # [steps] the keyword whose attention is guided here, or -1
     span: np.ndarray  # [steps, 2] that word's first and last step
-    embedding: np.ndarray  # [steps, 96] what the teacher says
+    embedding: np.ndarray  # [steps, 128] what the teacher says
     taught: np.ndarray  # [steps] whether it says anything there
 
 
