@@ -126,12 +126,15 @@ class Configuration:
     def step_seconds(self) -> float:
         return self.row_seconds * self.rows_per_step
 
+    def last_row(self, step):
+        """The row, counted from 0, that has come when a step is taken."""
+        behind = (self.architecture["stack"] - 1) * prod(layer["stride"] for layer in self._stem)
+        return self.rows_per_step * step + behind
+
     def step_time(self, step):
         """Stream time (s) consumed when a step is taken: the end of its last row's frame."""
         hop, frame = self.front_end["hop"], self.front_end["frame_length"]
-        last = (self.architecture["stack"] - 1) * prod(layer["stride"] for layer in self._stem)
-        rows = self.rows_per_step * step + last
-        return (rows * hop + frame) / self.front_end["sample_rate"]
+        return (self.last_row(step) * hop + frame) / self.front_end["sample_rate"]
 
     def step_centre(self, step):
         """Stream time (s) in the middle of the samples that a step looks at."""

@@ -36,8 +36,7 @@ class Lessons:
         # A step says what the teacher said of a row that has passed by then: the student hears what
         # comes after a sound only with time.
         steps = np.arange(configuration.streams["session_rows"] // configuration.rows_per_step)
-        last_row = configuration.rows_per_step * (steps + 1) - 1
-        self._place = (last_row - configuration.lessons["delay"]) / HOP
+        self._place = (configuration.last_row(steps) - configuration.lessons["delay"]) / HOP
 
     def with_truth(self, stream: int, number: int) -> tuple[Session, Truth]:
         settings = self._configuration.streams

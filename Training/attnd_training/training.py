@@ -294,8 +294,10 @@ class Trainer:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, settings["clip"])
         self._optimiser.step()
+        # Anew in each phase: what was learned first is not averaged with what was learned for.
+        done = self._phase_at(self._update)[1]
         self._update += 1
-        keep = min(settings["average"], (1 + self._update) / (10 + self._update))
+        keep = min(settings["average"], (1 + done) / (10 + done))
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self._network.parameters()):
                 mean.lerp_(now, 1 - keep)

@@ -44,7 +44,9 @@ def test_the_network_agrees_with_the_exported_file_run_step_by_step(
     model_file.write(path, network, configuration, THRESHOLDS, {})
     expected, alpha = reference.posteriors(path, energy)
     found = network_posteriors(network, energy)
-    assert found.shape == (133, 6)
+    # 400 rows, three to a step: the network takes whole steps, and leaves the row that remains.
+    assert found.shape == (133, 6) and len(expected) in (133, 134)
+    expected, alpha = expected[:133], alpha[:133]
     # Both are exact but for float32's rounding: 1e-5 is what the tests of attnd allow as well.
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert expected.std() > 0.01, "posteriors that don't move prove nothing"

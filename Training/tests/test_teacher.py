@@ -14,7 +14,7 @@ from attnd_training.teacher import (
     read_weights,
 )
 
-DELAY = 18
+DELAY = 16
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_step_is_taught_what_the_teacher_said_of_the_row_before_the_delay(
     lessons.make(tmp_path / "lessons", configuration, composer, Counting())
     told = Lessons(tmp_path / "lessons", configuration, composer)
     _, truth = told.with_truth(0, 0)
-    row = configuration.rows_per_step * np.arange(1, len(truth.taught) + 1) - 1 - DELAY
+    row = configuration.last_row(np.arange(len(truth.taught))) - DELAY
     assert np.array_equal(truth.taught, row >= 0)
     said = 1000 * truth.embedding[truth.taught, 0]
     assert np.abs(said - row[row >= 0]).max() <= 2, "half precision of thousands"
